@@ -1,0 +1,61 @@
+"""Checks on what a caller passes in. Each raises a ``ValueError`` that says what came and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+
+
+def positive_int(name: str, value: object) -> int:
+    """Return ``value`` as an int when it is a whole number of at least 1, of Python or numpy; refuse anything else."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, but got {value!r}.")
+    return int(value)
+
+
+def option(name: str, value: object, known: Iterable[str]) -> str:
+    """Return ``value`` when it is one of ``known``; otherwise name the nearest known one."""
+    known = list(known)
+    if value in known:
+        return value
+    near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, but got {value!r}.{hint}")
+
+
+def channel_list(channels: object) -> tuple[int, ...]:
+    """Return the channels of a U-Net as a tuple; refuse what cannot describe one."""
+    if isinstance(channels, (int, str)) or not isinstance(channels, Iterable):
+        raise ValueError(
+            f"channels must list the channels of every stage and of the bottleneck, "
+            f"such as (64, 128, 256, 512, 1024), but got {channels!r}."
+        )
+    channels = tuple(channels)
+    if len(channels) < 2:
+        raise ValueError(
+            f"channels needs at least two entries, one stage and the bottleneck, but got {channels!r}."
+        )
+    return tuple(positive_int(f"channels[{i}]", c) for i, c in enumerate(channels))
+
+
+def sides(height: int, width: int, depth: int) -> None:
+    """Refuse an input that would vanish on its way down: every side must be at least ``2**depth``."""
+    smallest = 2**depth
+    if height < smallest or width < smallest:
+        raise ValueError(
+            f"each side of the input must be at least 2**depth = 2**{depth} = {smallest} pixels, "
+            f"but got height {height} and width {width}. "
+            f"Use a larger image, or a network with fewer stages (a shorter channels)."
+        )
+
+
+def joinable(features: Sequence[int], skip: Sequence[int]) -> None:
+    """Refuse a skip connection whose (height, width) is not what one pooling turns into that of ``features``."""
+    pooled = (skip[0] // 2, skip[1] // 2)
+    if pooled != tuple(features):
+        raise ValueError(
+            f"the skip connection must be the features' size before one pooling, but after pooling "
+            f"{tuple(skip)} is {pooled}, and the features are {tuple(features)}. "
+            f"Take the skip connection of the stage one step up."
+        )

@@ -1,0 +1,245 @@
+"""The building blocks: what happens at one resolution, before and after pooling."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ._checks import joinable, option, positive_int
+
+NORMS = ("batch", "group", "none")
+
+
+def normalization(norm: str, channels: int) -> nn.Module:
+    """Build the normalization layer that follows a convolution.
+
+    Parameters
+    ----------
+    norm : {"batch", "group", "none"}
+        ``"batch"`` is batch normalization (Ioffe and Szegedy 2015, arXiv:1502.03167). ``"group"`` is
+        group normalization (Wu and He 2018, arXiv:1803.08494), which does not depend on the batch.
+        ``"none"`` leaves the values as they are.
+    channels : int
+        Channels of the tensor that is normalized.
+
+    Returns
+    -------
+    torch.nn.Module
+        A module that maps (B, channels, H, W) to the same shape.
+
+    Raises
+    ------
+    ValueError
+        If ``norm`` is not one of the three names.
+
+    Examples
+    --------
+    >>> normalization("group", 64)
+    GroupNorm(8, 64, eps=1e-05, affine=True)
+    """
+    option("norm", norm, NORMS)
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    if norm == "group":
+        # At least two channels a group, so that a 1x1 feature map still has something to average.
+        groups = next((g for g in (8, 4, 2) if channels % (2 * g) == 0), 1)
+        return nn.GroupNorm(groups, channels)
+    return nn.Identity()
+
+
+class DoubleConv(nn.Module):
+    """Two 3x3 convolutions, each followed by normalization and ReLU. The side stays, the channels change.
+
+    The convolutions have no bias when a normalization follows: it subtracts the mean, and with it any
+    constant that a bias had added.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    norm : {"batch", "group", "none"}, default "batch"
+        The normalization, see `normalization`.
+
+    Raises
+    ------
+    ValueError
+        If a channel count is not a whole number of at least 1, or ``norm`` is unknown.
+
+    References
+    ----------
+    Ronneberger, Fischer and Brox 2015, arXiv:1505.04597. Padding and normalization came later.
+
+    Examples
+    --------
+    >>> block = DoubleConv(3, 64)
+    >>> block(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 64, 32, 32])
+    >>> sum(p.numel() for p in block.parameters())
+    38848
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch"):
+        super().__init__()
+        positive_int("in_channels", in_channels)
+        positive_int("out_channels", out_channels)
+        bias = option("norm", norm, NORMS) == "none"
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=bias),
+            normalization(norm, out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=bias),
+            normalization(norm, out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)  # (B, in_channels, H, W) -> (B, out_channels, H, W)
+
+
+class ResidualConvBlock(nn.Module):
+    """Two 3x3 convolutions whose result is added to the input, as in a residual network.
+
+    Where the channels differ, a 1x1 convolution brings the input to the new number. The order is that
+    of He et al. 2015 (convolution, normalization, ReLU after the sum); Zhang et al. 2018 normalize first.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    norm : {"batch", "group", "none"}, default "batch"
+        The normalization, see `normalization`.
+
+    Raises
+    ------
+    ValueError
+        If a channel count is not a whole number of at least 1, or ``norm`` is unknown.
+
+    References
+    ----------
+    He et al. 2015, arXiv:1512.03385. Zhang, Liu and Wang 2018, arXiv:1711.10684.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in ResidualConvBlock(64, 128).parameters())
+    230144
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch"):
+        super().__init__()
+        self.convs = DoubleConv(in_channels, out_channels, norm).layers[:-1]  # the last ReLU comes after the sum
+        if in_channels == out_channels:
+            self.shortcut = nn.Identity()
+        else:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=norm == "none"),
+                normalization(norm, out_channels),
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.convs(x) + self.shortcut(x))  # (B, in_channels, H, W) -> (B, out_channels, H, W)
+
+
+class SeparableConvBlock(nn.Module):
+    """`DoubleConv` with each 3x3 convolution split in two: one filter a channel, then a 1x1 mixture.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    norm : {"batch", "group", "none"}, default "batch"
+        The normalization, see `normalization`.
+
+    Raises
+    ------
+    ValueError
+        If a channel count is not a whole number of at least 1, or ``norm`` is unknown.
+
+    References
+    ----------
+    Howard et al. 2017, arXiv:1704.04861. Chollet 2017, arXiv:1610.02357.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in SeparableConvBlock(64, 128).parameters())
+    26432
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch"):
+        super().__init__()
+        positive_int("in_channels", in_channels)
+        positive_int("out_channels", out_channels)
+        bias = option("norm", norm, NORMS) == "none"
+        layers: list[nn.Module] = []
+        for before in (in_channels, out_channels):
+            layers += [
+                nn.Conv2d(before, before, kernel_size=3, padding=1, groups=before, bias=False),
+                nn.Conv2d(before, out_channels, kernel_size=1, bias=bias),
+                normalization(norm, out_channels),
+                nn.ReLU(inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)  # (B, in_channels, H, W) -> (B, out_channels, H, W)
+
+
+class AttentionGate(nn.Module):
+    """Weigh a skip connection, pixel by pixel, by what the coarser stage below says about it.
+
+    Both inputs are brought to ``inter_channels`` by 1x1 convolutions, the coarse one is enlarged to the
+    fine one's size, and their sum decides on one weight between 0 and 1 for every pixel.
+
+    Parameters
+    ----------
+    gate_channels : int
+        Channels of the coarser features, the gate.
+    skip_channels : int
+        Channels of the skip connection.
+    inter_channels : int
+        Channels in which the two are compared, commonly half of ``skip_channels``.
+
+    Raises
+    ------
+    ValueError
+        If a channel count is not a whole number of at least 1; at the call, if an input has another number
+        of channels, or the skip connection another resolution than one pooling asks for.
+
+    References
+    ----------
+    Oktay et al. 2018, arXiv:1804.03999.
+
+    Examples
+    --------
+    >>> gate = AttentionGate(gate_channels=128, skip_channels=64, inter_channels=32)
+    >>> gate(torch.zeros(1, 128, 16, 16), torch.zeros(1, 64, 32, 32)).shape
+    torch.Size([1, 64, 32, 32])
+    """
+
+    def __init__(self, gate_channels: int, skip_channels: int, inter_channels: int):
+        super().__init__()
+        positive_int("gate_channels", gate_channels)
+        positive_int("skip_channels", skip_channels)
+        positive_int("inter_channels", inter_channels)
+        self.gate_channels, self.skip_channels = gate_channels, skip_channels
+        self.gate_conv = nn.Conv2d(gate_channels, inter_channels, kernel_size=1)
+        self.skip_conv = nn.Conv2d(skip_channels, inter_channels, kernel_size=1, bias=False)
+        self.weight_conv = nn.Conv2d(inter_channels, 1, kernel_size=1)
+
+    def attention(self, gate: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Return the weights themselves, shape (B, 1, H, W), between 0 and 1."""
+        if gate.shape[1] != self.gate_channels or skip.shape[1] != self.skip_channels:
+            raise ValueError(
+                f"this AttentionGate takes a gate with {self.gate_channels} channels and a skip connection with "
+                f"{self.skip_channels}, but got {gate.shape[1]} and {skip.shape[1]}."
+            )
+        joinable(gate.shape[-2:], skip.shape[-2:])
+        gate = self.gate_conv(gate)  # (B, inter_channels, h, w)
+        gate = F.interpolate(gate, size=skip.shape[-2:], mode="bilinear", align_corners=False)  # (B, inter, H, W)
+        return torch.sigmoid(self.weight_conv(F.relu(gate + self.skip_conv(skip))))  # (B, 1, H, W)
+
+    def forward(self, gate: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        return skip * self.attention(gate, skip)  # (B, skip_channels, H, W)
+
+
+BLOCKS = {"double": DoubleConv, "residual": ResidualConvBlock, "separable": SeparableConvBlock}

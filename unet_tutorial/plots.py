@@ -1,0 +1,373 @@
+"""Pictures: arrays go in, a matplotlib ``Figure`` comes out. `show` displays one together with its description."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
+
+# Okabe and Ito's colours, which people with any colour vision tell apart (https://jfly.uni-koeln.de/color/).
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure in a notebook, with the text that a screen reader speaks in its place.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure, as the functions of this module return it.
+    alt : str
+        What is to be seen, in one or two sentences.
+
+    Raises
+    ------
+    ValueError
+        If ``alt`` is empty, or ``figure`` is no figure.
+
+    Examples
+    --------
+    >>> show(curves({"loss": [1.0, 0.5, 0.3]}, xlabel="epoch"), alt="The loss falls from 1.0 to 0.3.")
+    The loss falls from 1.0 to 0.3.
+    """
+    from IPython.display import display
+
+    if not isinstance(figure, Figure):
+        raise ValueError(f"figure must be a matplotlib Figure, but got {type(figure).__name__}.")
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError("alt must describe in words what the figure shows, but got an empty text.")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
+    png = base64.b64encode(buffer.getvalue()).decode()
+    display({"image/png": png, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def images(
+    pictures: Sequence,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    cmap: str = "gray",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    colorbar: bool = False,
+    size: float = 2.4,
+) -> Figure:
+    """Draw pictures side by side, each pixel as it is, without smoothing.
+
+    Parameters
+    ----------
+    pictures : sequence of array or torch.Tensor
+        Each of the shape (H, W), (1, H, W), (H, W, 3) or (3, H, W). Tensors may live on any device.
+    titles : sequence of str, optional
+        A title for each.
+    columns : int, optional
+        Pictures in a row; all of them if not given.
+    cmap : str, default "gray"
+        The colour map for pictures with one channel.
+    vmin, vmax : float, optional
+        The values drawn darkest and brightest; each picture's own extremes if not given.
+    colorbar : bool, default False
+        Draw the scale of the values beside each picture.
+    size : float, default 2.4
+        Width of one picture in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no picture, a picture has another shape, or the titles are not as many.
+
+    Examples
+    --------
+    >>> figure = images([np.zeros((8, 8)), np.ones((3, 8, 8))], ["dark", "white"])
+    >>> len(figure.axes)
+    2
+    """
+    arrays = [to_picture(p) for p in pictures]
+    if not arrays:
+        raise ValueError("pictures must hold at least one picture, but got none.")
+    if titles is not None and len(titles) != len(arrays):
+        raise ValueError(f"titles must be as many as the pictures, {len(arrays)}, but got {len(titles)}.")
+    columns = min(columns or len(arrays), len(arrays))
+    rows = -(-len(arrays) // columns)
+    aspect = arrays[0].shape[0] / arrays[0].shape[1]
+    figure = Figure(figsize=(size * columns * (1.25 if colorbar else 1), rows * (size * aspect + 0.4)))
+    figure.set_layout_engine("constrained")
+    for i, array in enumerate(arrays):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        drawn = axes.imshow(array, cmap=cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if titles is not None:
+            axes.set_title(titles[i], fontsize=10)
+        if colorbar:
+            figure.colorbar(drawn, ax=axes, shrink=0.8)
+    return figure
+
+
+def to_picture(picture) -> np.ndarray:
+    """Bring one picture to the shape that is drawn: (H, W), or (H, W, 3) in colour.
+
+    Parameters
+    ----------
+    picture : array or torch.Tensor
+        Of the shape (H, W), (1, H, W), (H, W, 3) or (3, H, W), on any device.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same values.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another one.
+
+    Examples
+    --------
+    >>> to_picture(np.zeros((3, 8, 6))).shape
+    (8, 6, 3)
+    """
+    if hasattr(picture, "detach"):
+        picture = picture.detach().cpu().float().numpy()
+    array = np.asarray(picture)
+    if array.ndim == 3 and array.shape[0] == 1:
+        array = array[0]
+    elif array.ndim == 3 and array.shape[0] == 3 and array.shape[2] != 3:
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3):
+        return array
+    hint = " Take one image of the batch, for example batch[0]." if array.ndim == 4 else ""
+    raise ValueError(
+        f"a picture must have the shape (H, W), (1, H, W), (H, W, 3) or (3, H, W), but got {array.shape}.{hint}"
+    )
+
+
+def overlay(image, mask, color: str = ORANGE, alpha: float = 0.45) -> np.ndarray:
+    """Lay a mask over an image in colour.
+
+    Parameters
+    ----------
+    image : array or torch.Tensor
+        Gray image of the shape (H, W) or (1, H, W), values from 0 to 1.
+    mask : array or torch.Tensor
+        The same height and width; what is not 0 is coloured.
+    color : str
+        A matplotlib colour.
+    alpha : float, default 0.45
+        How strongly the colour covers the image, from 0 to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H, W, 3) float32, values from 0 to 1, to be drawn with `images`.
+
+    Raises
+    ------
+    ValueError
+        If image and mask differ in size.
+
+    Examples
+    --------
+    >>> overlay(np.zeros((4, 4)), np.eye(4)).shape
+    (4, 4, 3)
+    """
+    gray, inside = _gray_and_mask(image, mask)
+    result = np.repeat(gray[..., None], 3, axis=2)
+    result[inside] = (1 - alpha) * result[inside] + alpha * np.array(to_rgb(color), dtype=np.float32)
+    return result
+
+
+def error_map(prediction, truth) -> np.ndarray:
+    """Colour a binary prediction by where it is right and where it is wrong.
+
+    Parameters
+    ----------
+    prediction, truth : array or torch.Tensor
+        Binary masks of the same size, (H, W) or (1, H, W); what is not 0 is foreground.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H, W, 3) float32: found pixels white, missed ones blue, false ones orange, the rest black.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in size.
+
+    Examples
+    --------
+    >>> error_map([[1, 1], [0, 0]], [[1, 0], [1, 0]]).shape
+    (2, 2, 3)
+    """
+    predicted, true = _gray_and_mask(prediction, truth)
+    predicted = predicted != 0
+    result = np.zeros((*true.shape, 3), dtype=np.float32)
+    result[predicted & true] = 1
+    result[~predicted & true] = to_rgb(SKY)
+    result[predicted & ~true] = to_rgb(ORANGE)
+    return result
+
+
+def _gray_and_mask(image, mask) -> tuple[np.ndarray, np.ndarray]:
+    gray, inside = to_picture(image).astype(np.float32), to_picture(mask) != 0
+    if gray.ndim != 2 or gray.shape != inside.shape:
+        raise ValueError(f"both pictures must have the same height and width, but got {gray.shape} and {inside.shape}.")
+    return gray, inside
+
+
+def curves(
+    lines: dict[str, Sequence[float]],
+    *,
+    x: Sequence[float] | None = None,
+    xlabel: str,
+    ylabel: str = "",
+    size: tuple[float, float] = (5.5, 3.2),
+) -> Figure:
+    """Draw lines over a common axis, each with its own colour and dash and its name in the legend.
+
+    Parameters
+    ----------
+    lines : dict of str to sequence of float
+        The values of each line by its name.
+    x : sequence of float, optional
+        Positions on the horizontal axis; 1, 2, 3 … if not given.
+    xlabel, ylabel : str
+        What the axes mean.
+    size : tuple of float, default (5.5, 3.2)
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no line, or a line is not as long as ``x``.
+
+    Examples
+    --------
+    >>> figure = curves({"train": [0.7, 0.4], "val": [0.8, 0.5]}, xlabel="epoch", ylabel="loss")
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['train', 'val']
+    """
+    if not lines:
+        raise ValueError("lines must hold at least one line, but got none.")
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    dashes = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+    for i, (name, values) in enumerate(lines.items()):
+        positions = range(1, len(values) + 1) if x is None else x
+        if len(positions) != len(values):
+            raise ValueError(f"line {name!r} must be as long as x, {len(positions)}, but has {len(values)} values.")
+        axes.plot(positions, values, label=name, color=COLORS[i % len(COLORS)], linestyle=dashes[i % len(dashes)])
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def unet_diagram(maps: Sequence, *, foreground: str = "black") -> Figure:
+    """Draw the U: every stage as a box whose height shows its size and whose width shows its channels.
+
+    Parameters
+    ----------
+    maps : sequence of FeatureMap
+        As `unet_tutorial.sizing.feature_maps` lists them.
+    foreground : str, default "black"
+        Colour of text and arrows; the background is transparent.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If ``maps`` does not begin with the image and end with the logits.
+
+    Examples
+    --------
+    >>> from unet_tutorial.sizing import feature_maps
+    >>> figure = unet_diagram(feature_maps(64, 64, channels=(8, 16, 32)))
+    >>> [text.get_text() for text in figure.axes[0].texts][:2]
+    ['image\\n3 × 64 × 64', 'encoder 1\\n8 × 64 × 64']
+    """
+    if len(maps) < 5 or maps[0].part != "image" or maps[-1].part != "logits":
+        raise ValueError("maps must be a list as sizing.feature_maps returns it, from the image to the logits.")
+    depth = len(maps) // 2 - 1
+    figure = Figure(figsize=(2.1 * depth + 3.2, 1.25 * depth + 1.9), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    tallest = max(m.height for m in maps)
+    widest = max(m.channels for m in maps)
+    places = [(-1, 0)] + [(i, i) for i in range(depth)] + [(depth, depth)]
+    places += [(2 * depth - i, i) for i in reversed(range(depth))] + [(2 * depth + 1, 0)]
+    boxes = []
+    for m, (column, level) in zip(maps, places, strict=True):
+        box = _stage_box(column, level, m.height / tallest, m.channels / widest, foreground)
+        axes.add_patch(box)
+        boxes.append(box)
+        _stage_label(axes, m, box, column - depth, level, foreground)
+    for i, (start, end) in enumerate(zip(boxes, boxes[1:], strict=False)):
+        if places[i + 1][1] > places[i][1]:
+            _arrow(axes, _edge(start, 0.5, 0), _edge(end, 0.5, 1), RED)
+        elif places[i + 1][1] < places[i][1]:
+            _arrow(axes, _edge(start, 0.5, 1), _edge(end, 0.5, 0), GREEN)
+        else:
+            _arrow(axes, _edge(start, 1, 0.5), _edge(end, 0, 0.5), foreground)
+    for i in range(1, depth + 1):
+        _arrow(axes, _edge(boxes[i], 1, 0.5), _edge(boxes[-1 - i], 0, 0.5), BLUE, dashed=True)
+    handles = [(RED, "max pooling"), (GREEN, "upsampling"), (BLUE, "skip connection")]
+    for color, name in handles:
+        axes.plot([], [], color=color, label=name, linestyle="--" if color == BLUE else "-")
+    axes.legend(loc="lower left", frameon=False, labelcolor=foreground, fontsize=9)
+    axes.set_xlim(-1.5, 2 * depth + 1.5)
+    axes.set_ylim(-depth - 0.6, 0.8)
+    return figure
+
+
+def _stage_box(column: int, level: int, height: float, width: float, foreground: str) -> Rectangle:
+    """Make the box of one feature map; height and width are shares of the largest."""
+    height, width = 0.12 + 0.5 * height, 0.08 + 0.5 * width
+    corner = (column - width / 2, -level - height / 2)
+    return Rectangle(corner, width, height, facecolor=SKY, edgecolor=foreground)
+
+
+def _stage_label(axes, m, box: Rectangle, side: int, level: int, foreground: str) -> None:
+    """Write name and shape where no arrow passes: above, beside, or below the box."""
+    text = f"{m.part}\n{m.channels} × {m.height} × {m.width}"
+    if level == 0:
+        (x, y), align = _edge(box, 0.5, 1), {"ha": "center", "va": "bottom"}
+        y += 0.04
+    elif side == 0:
+        (x, y), align = _edge(box, 0.5, 0), {"ha": "center", "va": "top"}
+        y -= 0.04
+    else:
+        (x, y), align = _edge(box, 0 if side < 0 else 1, 0.5), {"ha": "right" if side < 0 else "left", "va": "center"}
+        x += 0.08 if side > 0 else -0.08
+    axes.text(x, y, text, color=foreground, fontsize=9, **align)
+
+
+def _edge(box: Rectangle, across: float, up: float) -> tuple[float, float]:
+    """Return a point of the box: ``across`` from 0 (left) to 1 (right), ``up`` from 0 (bottom) to 1 (top)."""
+    return box.get_x() + across * box.get_width(), box.get_y() + up * box.get_height()
+
+
+def _arrow(axes, start: tuple, end: tuple, color: str, dashed: bool = False) -> None:
+    style = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 2, "shrinkB": 2}
+    axes.add_patch(FancyArrowPatch(start, end, color=color, linestyle=(0, (4, 2)) if dashed else "-", **style))

@@ -1,0 +1,310 @@
+"""U-Net: an encoder, a bottleneck, a decoder with skip connections, and a head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ._checks import channel_list, joinable, option, positive_int, sides
+from .blocks import BLOCKS, NORMS
+
+UPSAMPLES = ("transpose", "bilinear", "nearest")
+SKIPS = ("concat", "add", "none")
+
+
+class Encoder(nn.Module):
+    """The contracting path: a block at every stage, and a 2x2 max pooling after each.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the image.
+    channels : sequence of int
+        Channels of every stage, finest first. The bottleneck is not among them.
+    block : {"double", "residual", "separable"}, default "double"
+        The block of every stage, see `unet_tutorial.blocks`.
+    norm : {"batch", "group", "none"}, default "batch"
+        The normalization, see `unet_tutorial.blocks.normalization`.
+
+    Raises
+    ------
+    ValueError
+        If a channel count is not a whole number of at least 1, or an option is unknown.
+
+    Examples
+    --------
+    >>> pooled, skips = Encoder(3, (64, 128))(torch.zeros(1, 3, 32, 32))
+    >>> pooled.shape, [tuple(skip.shape[1:]) for skip in skips]
+    (torch.Size([1, 128, 8, 8]), [(64, 32, 32), (128, 16, 16)])
+    """
+
+    def __init__(self, in_channels: int, channels: Sequence[int], block: str = "double", norm: str = "batch"):
+        super().__init__()
+        make = BLOCKS[option("block", block, BLOCKS)]
+        widths = [in_channels, *channels]
+        self.stages = nn.ModuleList(make(a, b, norm) for a, b in zip(widths, widths[1:], strict=False))
+        self.pool = nn.MaxPool2d(kernel_size=2)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        skips = []
+        for stage in self.stages:
+            x = stage(x)  # (B, channels[i], H / 2**i, W / 2**i)
+            skips.append(x)  # kept before pooling, while the position is still exact
+            x = self.pool(x)  # (B, channels[i], H / 2**(i+1), W / 2**(i+1)), rounded down
+        return x, skips
+
+
+class DecoderBlock(nn.Module):
+    """One step of the expanding path: upsample by 2, join the skip connection, and a block.
+
+    A side that was odd before pooling lost its last row or column there. The upsampled features are
+    then one pixel smaller than the skip connection, and are padded with zeros at the bottom and right.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the coarser features.
+    out_channels : int
+        Channels of the skip connection and of the result.
+    block : {"double", "residual", "separable"}, default "double"
+        The block after the join.
+    norm : {"batch", "group", "none"}, default "batch"
+        The normalization.
+    upsample : {"transpose", "bilinear", "nearest"}, default "transpose"
+        A 2x2 transposed convolution with stride 2, or an interpolation followed by a 1x1 convolution.
+    skip : {"concat", "add", "none"}, default "concat"
+        Put the skip connection in front of the upsampled channels, add the two, or leave it out.
+
+    Raises
+    ------
+    ValueError
+        If an argument is unknown or not positive; at the call, if the features have another number of
+        channels, or the skip connection another resolution than one pooling asks for.
+
+    Examples
+    --------
+    >>> block = DecoderBlock(128, 64)
+    >>> block(torch.zeros(1, 128, 16, 16), torch.zeros(1, 64, 33, 32)).shape
+    torch.Size([1, 64, 33, 32])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        block: str = "double",
+        norm: str = "batch",
+        upsample: str = "transpose",
+        skip: str = "concat",
+    ):
+        super().__init__()
+        self.in_channels = positive_int("in_channels", in_channels)
+        self.out_channels = positive_int("out_channels", out_channels)
+        self.skip = option("skip", skip, SKIPS)
+        if option("upsample", upsample, UPSAMPLES) == "transpose":
+            self.up = nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
+        else:
+            smooth = {"align_corners": False} if upsample == "bilinear" else {}
+            self.up = nn.Sequential(
+                nn.Upsample(scale_factor=2, mode=upsample, **smooth),
+                nn.Conv2d(in_channels, out_channels, kernel_size=1),
+            )
+        joined = 2 * out_channels if skip == "concat" else out_channels
+        self.block = BLOCKS[option("block", block, BLOCKS)](joined, out_channels, norm)
+
+    def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        self._check(x, skip)
+        x = self.up(x)  # (B, out_channels, 2h, 2w)
+        missing_rows = skip.shape[-2] - x.shape[-2]  # 0, or 1 where the side was odd
+        missing_columns = skip.shape[-1] - x.shape[-1]
+        x = F.pad(x, (0, missing_columns, 0, missing_rows))  # (B, out_channels, H, W), as the skip connection
+        if self.skip == "concat":
+            x = torch.cat([skip, x], dim=1)  # (B, 2 * out_channels, H, W), skip connection first
+        elif self.skip == "add":
+            x = skip + x  # (B, out_channels, H, W)
+        return self.block(x)  # (B, out_channels, H, W)
+
+    def _check(self, x: torch.Tensor, skip: torch.Tensor) -> None:
+        if x.shape[1] != self.in_channels or skip.shape[1] != self.out_channels:
+            raise ValueError(
+                f"DecoderBlock({self.in_channels}, {self.out_channels}) takes features with {self.in_channels} "
+                f"channels and a skip connection with {self.out_channels}, but got {x.shape[1]} and {skip.shape[1]}."
+            )
+        joinable(x.shape[-2:], skip.shape[-2:])
+
+
+class Decoder(nn.Module):
+    """The expanding path: one `DecoderBlock` for every stage of the encoder, coarsest first.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Channels of every stage, finest first, and of the bottleneck, last.
+    block, norm, upsample, skip : str
+        See `DecoderBlock`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is unknown or not positive; at the call, if the number of skip connections
+        is not the number of stages.
+
+    Examples
+    --------
+    >>> skips = [torch.zeros(1, 64, 32, 32), torch.zeros(1, 128, 16, 16)]
+    >>> Decoder((64, 128, 256))(torch.zeros(1, 256, 8, 8), skips).shape
+    torch.Size([1, 64, 32, 32])
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        block: str = "double",
+        norm: str = "batch",
+        upsample: str = "transpose",
+        skip: str = "concat",
+    ):
+        super().__init__()
+        upward = channel_list(channels)[::-1]  # coarsest first
+        self.blocks = nn.ModuleList(
+            DecoderBlock(a, b, block, norm, upsample, skip) for a, b in zip(upward, upward[1:], strict=False)
+        )
+
+    def forward(self, x: torch.Tensor, skips: Sequence[torch.Tensor]) -> torch.Tensor:
+        if len(skips) != len(self.blocks):
+            raise ValueError(f"this decoder needs {len(self.blocks)} skip connections, but got {len(skips)}.")
+        for block, skip in zip(self.blocks, reversed(skips), strict=True):
+            x = block(x, skip)  # twice the side, the skip connection's channels
+        return x
+
+
+class UNet(nn.Module):
+    """U-Net: image in, one logit for every class and pixel out, at the image's own size.
+
+    Parameters
+    ----------
+    in_channels : int, default 3
+        Channels of the image.
+    num_classes : int, default 1
+        Channels of the output. 1 means "this or background" (read it with a sigmoid); more than 1 means
+        one score a class (read it with a softmax).
+    channels : sequence of int, default (64, 128, 256, 512, 1024)
+        Channels of every stage, finest first, and of the bottleneck, last. The depth, the number of
+        poolings, is ``len(channels) - 1``.
+    block : {"double", "residual", "separable"}, default "double"
+        The block at every stage, see `unet_tutorial.blocks`.
+    norm : {"batch", "group", "none"}, default "batch"
+        The normalization, see `unet_tutorial.blocks.normalization`.
+    upsample : {"transpose", "bilinear", "nearest"}, default "transpose"
+        How the decoder doubles the side, see `DecoderBlock`.
+    skip : {"concat", "add", "none"}, default "concat"
+        How the decoder joins a skip connection, see `DecoderBlock`.
+
+    Attributes
+    ----------
+    encoder, bottleneck, decoder, head : torch.nn.Module
+        The four parts, in the order in which an image passes them.
+    config : dict
+        The arguments, so that ``UNet(**model.config)`` builds the same architecture again.
+    depth : int
+        The number of poolings.
+
+    Raises
+    ------
+    ValueError
+        If an argument is unknown or not positive; at the call, if the image is not of the shape
+        (B, in_channels, H, W), is not floating point, or has a side below ``2**depth``.
+
+    References
+    ----------
+    Ronneberger, Fischer and Brox 2015, arXiv:1505.04597. The padding, which keeps the size, and the
+    normalization are what today's implementations add.
+
+    Examples
+    --------
+    >>> model = UNet(in_channels=1, channels=(8, 16, 32))
+    >>> model(torch.zeros(2, 1, 45, 64)).shape
+    torch.Size([2, 1, 45, 64])
+    >>> sum(p.numel() for p in UNet().parameters())
+    31037633
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 1,
+        *,
+        channels: Sequence[int] = (64, 128, 256, 512, 1024),
+        block: str = "double",
+        norm: str = "batch",
+        upsample: str = "transpose",
+        skip: str = "concat",
+    ):
+        super().__init__()
+        positive_int("in_channels", in_channels)
+        positive_int("num_classes", num_classes)
+        channels = channel_list(channels)
+        make = BLOCKS[option("block", block, BLOCKS)]
+        option("norm", norm, NORMS)
+        self.config = {
+            "in_channels": in_channels,
+            "num_classes": num_classes,
+            "channels": channels,
+            "block": block,
+            "norm": norm,
+            "upsample": upsample,
+            "skip": skip,
+        }
+        self.depth = len(channels) - 1
+        self.encoder = Encoder(in_channels, channels[:-1], block, norm)
+        self.bottleneck = make(channels[-2], channels[-1], norm)
+        self.decoder = Decoder(channels, block, norm, upsample, skip)
+        self.head = nn.Conv2d(channels[0], num_classes, kernel_size=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        check_images(x, self.config["in_channels"], self.depth)
+        x, skips = self.encoder(x)  # (B, channels[-2], H / 2**depth, W / 2**depth)
+        x = self.bottleneck(x)  # (B, channels[-1], H / 2**depth, W / 2**depth)
+        x = self.decoder(x, skips)  # (B, channels[0], H, W)
+        return self.head(x)  # (B, num_classes, H, W): logits, no sigmoid and no softmax
+
+
+def check_images(x: torch.Tensor, in_channels: int, depth: int) -> None:
+    """Refuse a batch that a network cannot take, with a message that says how to mend it.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        The batch, expected as (B, in_channels, H, W) and floating point.
+    in_channels : int
+        Channels that the network was built for.
+    depth : int
+        The number of poolings.
+
+    Raises
+    ------
+    ValueError
+        If the batch has another number of axes or channels, holds whole numbers, or is too small.
+
+    Examples
+    --------
+    >>> check_images(torch.zeros(1, 3, 16, 16), in_channels=3, depth=4)
+    """
+    shape = tuple(x.shape)
+    if x.ndim != 4:
+        hint = " Add the missing axis with image.unsqueeze(0)." if x.ndim == 3 else ""
+        raise ValueError(f"images must have the shape (B, {in_channels}, H, W), but got {shape}.{hint}")
+    if shape[1] != in_channels:
+        plural = "channel" if in_channels == 1 else "channels"
+        raise ValueError(
+            f"images must have {in_channels} {plural}, but got shape {shape} with {shape[1]}. "
+            f"Build the model with in_channels={shape[1]}, or convert the images."
+        )
+    if not x.is_floating_point():
+        raise ValueError(
+            f"images must be floating point, but got {x.dtype}. Convert them, for example images.float() / 255."
+        )
+    sides(shape[2], shape[3], depth)
