@@ -1,0 +1,158 @@
+"""What a notebook in git must be like. Every rule gives a sentence that names the cell and says how to mend it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import yaml
+
+MAX_LINES, MAX_SOLUTION_LINES = 15, 25
+ASSERT = re.compile(r"^\s*assert\b", re.M)
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{9,16}\b")
+MACHINE_PATH = re.compile(r"(?<![\w.-])/(home|Users|tmp|root|private/var|var/folders)/|\b[A-Za-z]:\\+Users\\")
+NO_ALT = re.compile(r"<(Figure|IPython\.core\.display\.Image|PIL\.)")
+# What only MyST understands, and JupyterLab and Colab would show as raw text.
+MYST = {
+    "directive": re.compile(r"^\s*(`{3,}|~{3,}|:{3,})\s*\{", re.M),
+    "colon fence": re.compile(r"^\s*:{3,}", re.M),
+    "role": re.compile(r"\{[A-Za-z][\w:.+-]*\}`"),
+    "target": re.compile(r"^\([\w:.-]+\)=\s*$", re.M),
+    "footnote": re.compile(r"\[\^[^\]]+\]"),
+}
+IMAGE_WITHOUT_ALT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")[^>]*>")
+
+
+def is_solution(cell: nbformat.NotebookNode) -> bool:
+    return cell.cell_type == "code" and cell.source.startswith("# @title Solution")
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def count_cells(notebook: nbformat.NotebookNode) -> Counter[str]:
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    vary = sum("nbval-ignore-output" in tags(cell) for cell in code)
+    return Counter({"code cells": len(code), "cells compared": len(code) - vary, "cells that vary": vary})
+
+
+def toc_problems(root: Path, names: list[str]) -> Iterator[str]:
+    """Yield the notebooks that ``_toc.yml`` does not list, and those that it lists and that do not exist."""
+
+    def files(node: object) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield from [value] if key == "file" else files(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from files(value)
+
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    listed = [file.removesuffix(".ipynb") for file in files(toc)]
+    for name in names:
+        if f"notebooks/{name}" not in listed:
+            yield f"{name}: _toc.yml does not list it; add `- file: notebooks/{name}`."
+    for file in listed:
+        if file.startswith("notebooks/") and file.removeprefix("notebooks/") not in names:
+            yield f"_toc.yml lists {file}, which does not exist."
+
+
+def difference(name: str, generated: nbformat.NotebookNode, stored: nbformat.NotebookNode) -> Iterator[str]:
+    """Yield one sentence when the stored notebook is not what its text generates."""
+    mend = f"Edit book/chapters/{name}.md, then run `python tools/notebooks.py build {name}`."
+    fresh, old = ([(c.id, c.cell_type, c.source, c.metadata) for c in nb.cells] for nb in (generated, stored))
+    number = next((i for i, (a, b) in enumerate(zip(fresh, old, strict=False), 1) if a != b), None)
+    if number is not None:
+        yield f"{name}, cell {number}: differs from its text. {mend}"
+    elif len(fresh) != len(old):
+        yield f"{name}: has {len(old)} cells, but its text makes {len(fresh)}. {mend}"
+    elif generated.metadata != stored.metadata:
+        yield f"{name}: its metadata differ from those that are generated. {mend}"
+
+
+def notebook_problems(name: str, notebook: nbformat.NotebookNode, root: Path) -> Iterator[str]:
+    """Yield what is wrong with one notebook, cell by cell."""
+    if "widgets" in notebook.metadata:
+        yield f"{name}: stores widget state; build it again."
+    number_of_code_cell = 0
+    for number, cell in enumerate(notebook.cells, 1):
+        found = list(_anywhere(cell, root))
+        if cell.cell_type == "code":
+            number_of_code_cell += 1
+            found += _code(cell, number_of_code_cell)
+            found += _outputs(cell)
+        else:
+            found += _markdown(cell)
+        first_line = cell.source.strip().split("\n")[0][:60]
+        yield from (f"{name}, cell {number} ({first_line!r}): {problem}" for problem in found)
+
+
+def _anywhere(cell: nbformat.NotebookNode, root: Path) -> Iterator[str]:
+    text = "\n".join([cell.source, *_texts(cell.get("outputs", []))])
+    if MACHINE_PATH.search(text) or str(root) in text:
+        yield "holds a path of this machine; show a path relative to the notebook, or only the file's name."
+
+
+def _texts(node: object) -> Iterator[str]:
+    """Yield every string inside the outputs of a cell."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from _texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value)
+
+
+def _code(cell: nbformat.NotebookNode, position: int) -> Iterator[str]:
+    if cell.execution_count != position:
+        yield f"has execution count {cell.execution_count}, but is code cell {position}; build the notebook again."
+    if "execution" in cell.metadata:
+        yield "stores times of execution; build the notebook again."
+    if "varies" in tags(cell) and not ASSERT.search(cell.source):
+        yield "is tagged varies, so it must assert a bound on what it shows; add an assert, or drop the tag."
+    if "nbval-ignore-output" in tags(cell) and "varies" not in tags(cell):
+        yield "hides its output from nbval; tag it varies instead, and assert a bound on what it shows."
+    if {"nbval-skip", "skip-execution"} & set(tags(cell)) or "NBVAL_" in cell.source.upper():
+        yield "is not fully run by nbval; drop the mark, or tag the cell varies."
+    lines = sum(bool(line.strip()) for line in cell.source.split("\n"))
+    limit = MAX_SOLUTION_LINES if is_solution(cell) else MAX_LINES
+    if lines > limit:
+        yield f"has {lines} lines of code, more than {limit}; split it."
+
+
+def _outputs(cell: nbformat.NotebookNode) -> Iterator[str]:
+    expects_error = "raises-exception" in tags(cell)
+    raised = any(output.output_type == "error" for output in cell.outputs)
+    if raised and not expects_error:
+        yield "stores an error; mend the code, or tag the cell raises-exception if the lesson shows the error."
+    if expects_error and not raised and "varies" not in tags(cell):
+        yield "is tagged raises-exception, but raised nothing."
+    for output in cell.outputs:
+        kinds = output.get("data", {})
+        if any(kind.startswith("image/") for kind in kinds) or any("data:image/" in text for text in _texts(output)):
+            yield "stores an image; show figures with plots.show (as PNG), and build the notebook again."
+        if any("vnd.jupyter.widget" in kind for kind in kinds):
+            yield "stores widget state; build the notebook again."
+        if NO_ALT.match(kinds.get("text/plain", "")):
+            yield "shows an image without alternative text; use plots.show(fig, alt=…), and end the cell with it."
+        if output.output_type == "stream" and output.name == "stderr":
+            yield "writes to stderr; mend what it warns of, or tag the cell varies if it is a progress bar."
+        address = next(filter(None, map(ADDRESS.search, _texts(output))), None)
+        if address:
+            yield f"shows the memory address {address.group()}; give the object a stable repr, or do not show it."
+
+
+def _markdown(cell: nbformat.NotebookNode) -> Iterator[str]:
+    for what, pattern in MYST.items():
+        match = pattern.search(cell.source)
+        if match:
+            mark = match.group().strip()
+            yield f"has a MyST {what} ({mark!r}), which Jupyter and Colab show as raw text; write plain Markdown."
+    if IMAGE_WITHOUT_ALT.search(cell.source):
+        yield "has an image without alternative text; write ![what the picture shows](file)."

@@ -1,0 +1,175 @@
+"""Make the notebooks from the chapters' text, and check that they still belong together.
+
+    python tools/notebooks.py build [NAME ...]    write and execute notebooks/NAME.ipynb (all without a NAME)
+    python tools/notebooks.py check               compare notebooks and text, without executing anything
+
+A chapter is ``book/chapters/NN_name.md`` (jupytext's MyST format). A notebook in git keeps its text outputs, which
+nbval compares with every run, and no images, widget state, times or paths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import jupytext
+import nbformat
+import notebook_rules
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from setup_cell import repository_url, setup_cell
+
+ROOT = Path(__file__).resolve().parents[1]
+CELL_TIMEOUT = 600  # seconds; a chapter runs in under a minute
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+}
+# nbval does not compare these, and git does not carry them.
+STRIPPED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json")
+
+
+def source_path(root: Path, name: str) -> Path:
+    return root / "book" / "chapters" / f"{name}.md"
+
+
+def notebook_path(root: Path, name: str) -> Path:
+    return root / "notebooks" / f"{name}.ipynb"
+
+
+def names_in(folder: Path, pattern: str) -> list[str]:
+    return sorted(path.stem for path in folder.glob(pattern))
+
+
+def generate(root: Path, name: str) -> nbformat.NotebookNode:
+    """Return the notebook of a chapter's text, not executed: a function of the text and ``_config.yml`` alone."""
+    notebook = jupytext.read(source_path(root, name), fmt="md:myst")
+    setup = nbformat.v4.new_code_cell(setup_cell(repository_url(root)), metadata={"tags": ["remove-cell"]})
+    if not notebook.cells or notebook.cells[0].cell_type != "markdown":
+        raise ValueError(f"{name}: a chapter must start with text, its title, but its first cell is code.")
+    notebook.cells.insert(1, setup)
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        cell.metadata = _metadata(cell)
+        # The id follows from the content, so that generating again changes nothing.
+        digest = hashlib.sha256(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[:12]
+        seen[digest] += 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return the cell's metadata with what its tags and its first line ask for."""
+    metadata = nbformat.from_dict(dict(cell.metadata))
+    tags = list(metadata.get("tags", []))
+    if "varies" in tags:
+        tags.append("nbval-ignore-output")
+    if notebook_rules.is_solution(cell):  # folded in the book, in Jupyter and in Colab
+        tags.append("hide-cell")
+        metadata.jupyter = {"source_hidden": True}
+        metadata.cellView = "form"
+    if tags:
+        metadata.tags = list(dict.fromkeys(tags))
+    return metadata
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Run every cell in a fresh kernel of this Python, in ``folder``, and keep what git shall carry."""
+    # Without kernel folders only this interpreter's own kernel is left, whatever else is installed on the machine.
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--log-level=ERROR"],
+    )
+    client.execute(cleanup_kc=True)
+    clean(notebook)
+
+
+def clean(notebook: nbformat.NotebookNode) -> None:
+    """Take out of an executed notebook what differs from machine to machine, or is no text."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        cell.metadata.pop("execution", None)
+        if "varies" in cell.metadata.get("tags", []):
+            cell.outputs = []
+        for output in cell.outputs:
+            if "data" in output:
+                output.data = {kind: value for kind, value in output.data.items() if kind not in STRIPPED}
+                output.metadata = {}
+            if output.output_type == "error":
+                output.traceback = [f"{output.ename}: {output.evalue}"]
+
+
+def build(root: Path, names: list[str]) -> list[str]:
+    """Write the notebooks ``names``; return what went wrong, one sentence each."""
+    problems = []
+    for name in names:
+        start = time.perf_counter()
+        notebook = generate(root, name)
+        try:
+            execute(notebook, root / "notebooks")
+        except CellExecutionError as error:
+            problems.append(f"{name}: a cell failed; the notebook was not written.\n{error}")
+            continue
+        nbformat.write(notebook, notebook_path(root, name))
+        print(f"{notebook_path(root, name).relative_to(root)}: {time.perf_counter() - start:.1f} s", flush=True)
+        problems += notebook_rules.notebook_problems(name, notebook, root)
+    return problems
+
+
+def check(root: Path) -> list[str]:
+    """Return what is wrong with the notebooks and their sources, one sentence each; print what was counted."""
+    sources, notebooks = names_in(root / "book" / "chapters", "*.md"), names_in(root / "notebooks", "*.ipynb")
+    missing, orphans = (sorted(set(a) - set(b)) for a, b in ((sources, notebooks), (notebooks, sources)))
+    problems = [f"{name}: has no notebook; run `python tools/notebooks.py build {name}`." for name in missing]
+    problems += [f"{name}: has no text book/chapters/{name}.md; write it, or delete the notebook." for name in orphans]
+    problems += notebook_rules.toc_problems(root, notebooks)
+    counts: Counter[str] = Counter(notebooks=len(notebooks))
+    for name in notebooks:
+        notebook = nbformat.read(notebook_path(root, name), as_version=4)
+        if name in sources:
+            problems += notebook_rules.difference(name, generate(root, name), notebook)
+        problems += notebook_rules.notebook_problems(name, notebook, root)
+        counts += notebook_rules.count_cells(notebook)
+    for what in ("notebooks", "code cells", "cells compared", "cells that vary"):
+        print(f"{what:<16}{counts[what]:>6}")
+    return problems
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("build", help="write and execute notebooks").add_argument("names", nargs="*", metavar="NAME")
+    commands.add_parser("check", help="compare notebooks and text")
+    arguments = parser.parse_args()
+    if arguments.command == "check":
+        problems = check(ROOT)
+    else:
+        known = names_in(ROOT / "book" / "chapters", "*.md")
+        names = [Path(name).stem for name in arguments.names] or known
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            parser.error(f"no chapter {', '.join(unknown)} in book/chapters; there are: {', '.join(known) or 'none'}")
+        problems = build(ROOT, names)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
