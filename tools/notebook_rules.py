@@ -11,6 +11,7 @@ import nbformat
 import yaml
 
 MAX_LINES, MAX_SOLUTION_LINES = 15, 25
+SOLUTION = "# @title Solution"  # the first line of a solution: Colab folds it under this title
 ASSERT = re.compile(r"^\s*assert\b", re.M)
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{9,16}\b")
 MACHINE_PATH = re.compile(r"(?<![\w.-])/(home|Users|tmp|root|private/var|var/folders)/|\b[A-Za-z]:\\+Users\\")
@@ -27,7 +28,7 @@ IMAGE_WITHOUT_ALT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")[^>]*>"
 
 
 def is_solution(cell: nbformat.NotebookNode) -> bool:
-    return cell.cell_type == "code" and cell.source.startswith("# @title Solution")
+    return cell.cell_type == "code" and cell.source.startswith(SOLUTION)
 
 
 def tags(cell: nbformat.NotebookNode) -> list[str]:

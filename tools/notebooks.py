@@ -56,6 +56,8 @@ def generate(root: Path, name: str) -> nbformat.NotebookNode:
     notebook.cells.insert(1, setup)
     seen: Counter[str] = Counter()
     for cell in notebook.cells:
+        if "solution" in cell.metadata.get("tags", []):
+            cell.source = f"{notebook_rules.SOLUTION}\n{cell.source}"
         cell.metadata = _metadata(cell)
         # The id follows from the content, so that generating again changes nothing.
         digest = hashlib.sha256(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[:12]
@@ -67,7 +69,7 @@ def generate(root: Path, name: str) -> nbformat.NotebookNode:
 
 
 def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return the cell's metadata with what its tags and its first line ask for."""
+    """Return the cell's metadata with what its tags ask for."""
     metadata = nbformat.from_dict(dict(cell.metadata))
     tags = list(metadata.get("tags", []))
     if "varies" in tags:
@@ -76,6 +78,7 @@ def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
         tags.append("hide-cell")
         metadata.jupyter = {"source_hidden": True}
         metadata.cellView = "form"
+        metadata.mystnb = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
     if tags:
         metadata.tags = list(dict.fromkeys(tags))
     return metadata
