@@ -18,11 +18,12 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import notebook_rules
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+import notebook_rules
 from setup_cell import repository_url, setup_cell
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +32,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
 }
+# How the notebooks are compared: in parallel, but the cells of one notebook in order and in one kernel.
+NBVAL = ["--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadscope", "-p", "no:cacheprovider"]
 # nbval does not compare these, and git does not carry them.
 STRIPPED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json")
 
@@ -56,7 +59,7 @@ def generate(root: Path, name: str) -> nbformat.NotebookNode:
     notebook.cells.insert(1, setup)
     seen: Counter[str] = Counter()
     for cell in notebook.cells:
-        if "solution" in cell.metadata.get("tags", []):
+        if "solution" in notebook_rules.tags(cell) and not notebook_rules.is_solution(cell):
             cell.source = f"{notebook_rules.SOLUTION}\n{cell.source}"
         cell.metadata = _metadata(cell)
         # The id follows from the content, so that generating again changes nothing.
@@ -71,7 +74,7 @@ def generate(root: Path, name: str) -> nbformat.NotebookNode:
 def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return the cell's metadata with what its tags ask for."""
     metadata = nbformat.from_dict(dict(cell.metadata))
-    tags = list(metadata.get("tags", []))
+    tags = list(notebook_rules.tags(cell))
     if "varies" in tags:
         tags.append("nbval-ignore-output")
     if notebook_rules.is_solution(cell):  # folded in the book, in Jupyter and in Colab
@@ -108,7 +111,7 @@ def clean(notebook: nbformat.NotebookNode) -> None:
         if cell.cell_type != "code":
             continue
         cell.metadata.pop("execution", None)
-        if "varies" in cell.metadata.get("tags", []):
+        if "varies" in notebook_rules.tags(cell):
             cell.outputs = []
         for output in cell.outputs:
             if "data" in output:
