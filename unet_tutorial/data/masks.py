@@ -1,0 +1,349 @@
+"""The mask contract: what a mask must be before it meets a network, and four ways to get there.
+
+One class against the background: float32, values 0 and 1, shape (1, H, W), in a batch (B, 1, H, W).
+Several classes: int64, class indices 0 to num_classes - 1, shape (H, W), in a batch (B, H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from .._checks import positive_int
+
+MaskLike = torch.Tensor | np.ndarray
+
+
+def check_mask(mask: MaskLike, num_classes: int = 1, image: MaskLike | None = None) -> None:
+    """Refuse a mask that does not keep the contract, and say how to mend it.
+
+    Parameters
+    ----------
+    mask : torch.Tensor or numpy.ndarray
+        For one class, float32 0 and 1 of shape (1, H, W) or (B, 1, H, W). For several, int64 class
+        indices of shape (H, W) or (B, H, W).
+    num_classes : int, default 1
+        1 means "this or background"; more than 1 counts the background as a class.
+    image : torch.Tensor or numpy.ndarray, optional
+        The image of this mask, (C, H, W) or (B, C, H, W), whose size the mask must have.
+
+    Raises
+    ------
+    ValueError
+        If the mask has another type, other axes, dtype or values, or another size than the image.
+
+    Examples
+    --------
+    >>> check_mask(torch.zeros(1, 4, 4))
+    >>> check_mask(np.array([[0, 255], [255, 255]], dtype=np.uint8))
+    Traceback (most recent call last):
+    ...
+    ValueError: mask must hold 0 and 1, but holds 0 and 255. Convert it with from_gray(mask), or divide by 255.
+    """
+    positive_int("num_classes", num_classes)
+    values = _numbers("mask", mask)
+    binary = num_classes == 1
+    _check_axes(values, binary)
+    dtype = str(mask.dtype).removeprefix("torch.")
+    if binary:
+        _check_binary_values(values)
+        if dtype != "float32":
+            raise ValueError(f"mask must be float32, but got {dtype}. Convert it with from_gray(mask).")
+    else:
+        _check_class_values(values, num_classes)
+        if dtype != "int64":
+            raise ValueError(
+                f"mask must hold class indices as int64, but got {dtype}. "
+                f"Convert it with mask.long(), or in numpy mask.astype('int64')."
+            )
+    if image is not None:
+        _check_same_size(tuple(mask.shape), tuple(_numbers("image", image).shape), binary)
+
+
+def check_pair(image: MaskLike, mask: MaskLike, num_classes: int = 1) -> None:
+    """Refuse a sample of a data set whose image or mask a network cannot learn from.
+
+    Parameters
+    ----------
+    image : torch.Tensor or numpy.ndarray
+        Floating point, between 0 and 1, shape (C, H, W) or (B, C, H, W). Check a sample first and
+        normalise its mean and spread afterwards.
+    mask : torch.Tensor or numpy.ndarray
+        The mask of this image, as for `check_mask`.
+    num_classes : int, default 1
+        As for `check_mask`.
+
+    Raises
+    ------
+    ValueError
+        If the image has other axes, whole numbers, NaN or values outside 0 to 1, or the mask does not
+        keep the contract or has another size.
+
+    Examples
+    --------
+    >>> check_pair(torch.rand(3, 8, 8), torch.zeros(1, 8, 8))
+    >>> check_pair(torch.rand(3, 8, 8), torch.zeros(1, 4, 4))
+    Traceback (most recent call last):
+    ...
+    ValueError: mask must have the image's height and width (8, 8), but has (4, 4). Resize it with ...
+    """
+    values = _numbers("image", image)
+    if values.ndim not in (3, 4):
+        raise ValueError(f"image must have the shape (C, H, W) or (B, C, H, W), but got {values.shape}.")
+    if values.dtype.kind != "f":
+        raise ValueError(
+            f"image must be floating point between 0 and 1, but got {values.dtype}. "
+            f"Convert it, for 8-bit images with image / 255."
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(f"image must be finite, but {int((~np.isfinite(values)).sum())} of its values are not.")
+    if values.min() < 0 or values.max() > 1:
+        raise ValueError(
+            f"image must lie between 0 and 1, but spans {values.min():g} to {values.max():g}. "
+            f"Divide 8-bit values by 255, or scale the image's own range to 0 to 1."
+        )
+    check_mask(mask, num_classes, image)
+
+
+def from_gray(array: MaskLike, threshold: float | None = None) -> torch.Tensor:
+    """Turn a grey picture of two values, such as 0 and 255, into a mask.
+
+    Parameters
+    ----------
+    array : torch.Tensor or numpy.ndarray
+        Shape (H, W) or (1, H, W), any dtype of numbers. Zero is background.
+    threshold : float, optional
+        Where the picture holds more than two values: what lies above is the object.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 (1, H, W), values 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the array has other axes, holds NaN, or, without a threshold, is not zero and one more value.
+
+    Examples
+    --------
+    >>> from_gray(np.array([[0, 255], [255, 0]], dtype=np.uint8))
+    tensor([[[0., 1.],
+             [1., 0.]]])
+    """
+    values = _numbers("array", array)
+    if values.ndim == 3 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != 2:
+        hint = " Colour masks are read by from_colors." if 3 in values.shape[-3:] and values.ndim == 3 else ""
+        raise ValueError(f"array must have the shape (H, W) or (1, H, W), but got {tuple(array.shape)}.{hint}")
+    if np.isnan(values).any():
+        raise ValueError(f"array must hold numbers, but {int(np.isnan(values).sum())} of its values are NaN.")
+    if threshold is None:
+        found = np.unique(values)
+        if (found != 0).sum() > 1:
+            raise ValueError(
+                f"array must hold zero and at most one other value, but holds {_listed(found)}. "
+                f"Give a threshold, such as from_gray(array, threshold=127), or load the mask before it was resized."
+            )
+        inside = values != 0
+    else:
+        inside = values > threshold
+    return torch.from_numpy(inside.astype(np.float32))[None]  # (1, H, W)
+
+
+def from_colors(rgb: MaskLike, palette: Mapping[tuple[int, int, int], int]) -> torch.Tensor:
+    """Turn a colour picture, one colour a class, into class indices.
+
+    Parameters
+    ----------
+    rgb : torch.Tensor or numpy.ndarray
+        uint8 of shape (H, W, 3), as image files are read.
+    palette : mapping of (int, int, int) to int
+        The class of every colour that may occur.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 (H, W).
+
+    Raises
+    ------
+    ValueError
+        If the picture is not uint8 (H, W, 3), the palette is not colours and class indices, or a colour
+        is not in it.
+
+    Examples
+    --------
+    >>> rgb = np.array([[[0, 0, 0], [255, 0, 0]]], dtype=np.uint8)
+    >>> from_colors(rgb, {(0, 0, 0): 0, (255, 0, 0): 1})
+    tensor([[0, 1]])
+    """
+    values = _numbers("rgb", rgb)
+    if values.ndim != 3 or values.shape[2] != 3 or values.dtype != np.uint8:
+        raise ValueError(f"rgb must be uint8 of shape (H, W, 3), but got {values.dtype} of shape {values.shape}.")
+    classes = {_color_code(color): _class_index(color, index) for color, index in palette.items()}
+    codes = values.astype(np.int64) @ (1 << 16, 1 << 8, 1)  # (H, W): one number a colour
+    found, where = np.unique(codes, return_inverse=True)
+    unknown = [code for code in found.tolist() if code not in classes]
+    if unknown:
+        names = ", ".join(str((code >> 16, code >> 8 & 255, code & 255)) for code in unknown[:5])
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise ValueError(
+            f"every colour of rgb must be in the palette, but these are not: {names}{more}. Add them, "
+            f"or load the mask before it was resized or saved as JPEG, which both mix colours."
+        )
+    lookup = np.array([classes[code] for code in found.tolist()], dtype=np.int64)
+    return torch.from_numpy(lookup[where].reshape(codes.shape))  # (H, W)
+
+
+def resize_mask(mask: MaskLike, size: tuple[int, int]) -> torch.Tensor:
+    """Resize a mask to another height and width. Every new pixel takes the value of the nearest old one.
+
+    Interpolation would mix values and invent classes: between class 0 and class 2 it finds a class 1.
+
+    Parameters
+    ----------
+    mask : torch.Tensor or numpy.ndarray
+        A mask that keeps the contract of one class (float32) or of several (int64).
+    size : (int, int)
+        New height and width in pixels, in this order (Pillow's is the other one).
+
+    Returns
+    -------
+    torch.Tensor
+        The mask with its dtype and other axes, (..., height, width).
+
+    Raises
+    ------
+    ValueError
+        If the mask does not keep the contract, or the size is not two whole numbers of at least 1.
+
+    Examples
+    --------
+    >>> resize_mask(torch.tensor([[0, 2], [1, 0]]), (2, 4))
+    tensor([[0, 0, 2, 2],
+            [1, 1, 0, 0]])
+    """
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
+        raise ValueError(f"size must be (height, width), but got {size!r}.")
+    values = _numbers("mask", mask)
+    check_mask(mask, 1 if values.dtype.kind == "f" else max(2, int(values.max()) + 1))
+    picked = []
+    for name, new, old in zip(("height", "width"), size, values.shape[-2:], strict=True):
+        positive_int(f"the {name} in size", new)
+        picked.append((2 * np.arange(new) + 1) * old // (2 * new))  # the old pixel under each new pixel's centre
+    return torch.from_numpy(values[..., picked[0][:, None], picked[1]])  # (..., height, width)
+
+
+def _numbers(name: str, value: object) -> np.ndarray:
+    """Return what a tensor or an array holds; refuse what is neither, holds no numbers, or is empty."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        values = (value.float() if value.dtype == torch.bfloat16 else value).numpy()  # numpy has no bfloat16
+    elif isinstance(value, np.ndarray):
+        values = value
+    else:
+        raise ValueError(
+            f"{name} must be a torch tensor or a numpy array, but got {type(value).__name__}. "
+            f"Convert it with numpy.asarray({name})."
+        )
+    if values.dtype.kind not in "biuf" or values.size == 0:
+        raise ValueError(
+            f"{name} must hold real numbers, one a pixel, but got {values.dtype} of shape {tuple(values.shape)}."
+        )
+    return values
+
+
+def _check_axes(values: np.ndarray, binary: bool) -> None:
+    """Refuse axes that the contract does not know. Colour and 0/255 masks have messages of their own."""
+    shape = values.shape
+    right = (len(shape) in (3, 4) and shape[-3] == 1) if binary else len(shape) in (2, 3)
+    if right and not (not binary and values.dtype == np.uint8 and shape[-1] == 3):
+        return
+    if len(shape) >= 3 and (shape[-1] == 3 or (shape[-3] == 3 and values.max() > 1)):
+        raise ValueError(
+            f"mask must hold one number a pixel, but got shape {shape} with three colours. "
+            f"Convert it with from_colors(mask, palette), which takes (H, W, 3)."
+        )
+    if not binary:
+        hint = " Drop the channel axis with mask[:, 0]." if len(shape) == 4 and shape[1] == 1 else ""
+        raise ValueError(f"mask must have the shape (H, W) or (B, H, W) for class indices, but got {shape}.{hint}")
+    _check_not_255(values)
+    hint = {2: " Add the channel axis with mask[None].", 3: " Add the channel axis with mask[:, None]."}
+    raise ValueError(
+        f"mask must have the shape (1, H, W) or (B, 1, H, W), but got {shape}.{hint.get(len(shape), '')}"
+    )
+
+
+def _check_not_255(values: np.ndarray) -> None:
+    if (values == 255).any() and ((values == 0) | (values == 255)).all():
+        raise ValueError(
+            "mask must hold 0 and 1, but holds 0 and 255. Convert it with from_gray(mask), or divide by 255."
+        )
+
+
+def _check_binary_values(values: np.ndarray) -> None:
+    if np.isnan(values).any():
+        raise ValueError(f"mask must hold 0 and 1, but {int(np.isnan(values).sum())} of its values are NaN.")
+    _check_not_255(values)
+    if ((values == 0) | (values == 1)).all():
+        return
+    found = np.unique(values)
+    hint = "Convert it with from_gray(mask, threshold=...)."
+    if values.min() >= 0 and values.max() <= 1:
+        hint = "Was it resized with interpolation? Resize the original with resize_mask."
+    elif (found == found.round()).all():
+        hint = "Are these labels of objects or classes? mask > 0 is the object; several classes need num_classes."
+    raise ValueError(f"mask must hold 0 and 1, but holds {_listed(found)}. {hint}")
+
+
+def _check_class_values(values: np.ndarray, num_classes: int) -> None:
+    if np.isnan(values).any():
+        raise ValueError(f"mask must hold class indices, but {int(np.isnan(values).sum())} of its values are NaN.")
+    if values.dtype.kind == "f" and (values != values.round()).any():
+        raise ValueError(
+            f"mask must hold class indices, but holds {_listed(np.unique(values))}. "
+            f"Was it resized with interpolation? Resize the original with resize_mask."
+        )
+    wrong = np.unique(values[(values < 0) | (values >= num_classes)])
+    if wrong.size:
+        raise ValueError(
+            f"mask must hold class indices 0 to {num_classes - 1} for num_classes={num_classes}, "
+            f"but holds {_listed(wrong)} too. Give every class an index, or count them again."
+        )
+
+
+def _check_same_size(mask: tuple[int, ...], image: tuple[int, ...], binary: bool) -> None:
+    if len(image) not in (3, 4):
+        raise ValueError(f"image must have the shape (C, H, W) or (B, C, H, W), but got {image}.")
+    if mask[-2:] != image[-2:]:
+        raise ValueError(
+            f"mask must have the image's height and width {image[-2:]}, but has {mask[-2:]}. "
+            f"Resize it with resize_mask(mask, {image[-2:]})."
+        )
+    batch = image[:-3]  # () or (B,)
+    expected = (*batch, 1, *image[-2:]) if binary else (*batch, *image[-2:])
+    if mask != expected:
+        raise ValueError(f"mask must have the shape {expected} for an image of shape {image}, but got {mask}.")
+
+
+def _listed(found: np.ndarray) -> str:
+    """Name up to six values, and say how many there are in all."""
+    names = ", ".join(f"{value:g}" for value in found[:6].tolist())
+    return names if found.size <= 6 else f"{names}, ... ({found.size} different values)"
+
+
+def _color_code(color: object) -> int:
+    whole = isinstance(color, tuple) and len(color) == 3 and all(isinstance(c, int) and 0 <= c <= 255 for c in color)
+    if not whole:
+        raise ValueError(f"palette must map colours such as (255, 0, 0), values 0 to 255, but got {color!r}.")
+    return color[0] << 16 | color[1] << 8 | color[2]
+
+
+def _class_index(color: object, index: object) -> int:
+    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+        raise ValueError(f"palette must map {color!r} to a class index of at least 0, but got {index!r}.")
+    return index
