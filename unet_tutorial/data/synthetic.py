@@ -211,6 +211,7 @@ def draw_cells(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
         body += light[box] + 0.09 * grain[box]
         image[box][inside] = body[inside]
         labels[box][inside] = number
+    labels = _consecutive(labels)
 
     ndimage.gaussian_filter(image, rng.uniform(0.7, 1.0), output=image, truncate=3)
     image += rng.uniform(0.03, 0.05) * rng.standard_normal(size, dtype=np.float32)
@@ -284,6 +285,13 @@ def _shape(
         wave = (wave + coefficient) * unit
     outline = np.float32(radius) * (1 + (wave * unit).real)
     return box, 1 - distance / outline
+
+
+def _consecutive(labels: np.ndarray) -> np.ndarray:
+    """Number the labels 1 to n again: in a tiny picture, a cell may hide another one entirely."""
+    seen = np.bincount(labels.ravel()) > 0
+    seen[0] = True
+    return (np.cumsum(seen, dtype=np.int64) - 1)[labels]
 
 
 def _noise(rng: np.random.Generator, size: tuple[int, int], step: int) -> np.ndarray:
