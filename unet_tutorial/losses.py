@@ -1,0 +1,359 @@
+"""Losses: how far the logits are from the mask, as one number to make small.
+
+All take (logits, masks). One class: logits (B, 1, H, W) and float32 masks of 0 and 1 of the same shape.
+Several classes: logits (B, C, H, W) and int64 class indices (B, H, W).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Cross entropy: minus the log of the probability that the model gave to the truth, mean over pixels.
+
+    For one class this is the binary cross entropy, with the sigmoid inside. For several it is the cross
+    entropy of the softmax. Every pixel counts the same, so a small object counts little.
+
+    Parameters
+    ----------
+    logits : torch.Tensor
+        (B, C, H, W), what the model returns, before sigmoid or softmax.
+    masks : torch.Tensor
+        For C = 1, float32 (B, 1, H, W) of 0 and 1. For C > 1, int64 (B, H, W) of class indices.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar of at least 0.
+
+    Raises
+    ------
+    ValueError
+        If shape, dtype or values of the masks do not fit the logits.
+
+    Examples
+    --------
+    >>> masks = torch.zeros(1, 1, 64, 64)
+    >>> masks[..., 20:24, 20:24] = 1
+    >>> print(f"{bce_loss(torch.full((1, 1, 64, 64), -2.0), masks):.3f}")
+    0.135
+    """
+    _check(logits, masks)
+    return _cross_entropy(logits, masks).mean()
+
+
+def dice_loss(
+    logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1e-6, per_image: bool = True
+) -> torch.Tensor:
+    r"""Soft Dice loss: one minus twice the overlap over the sum of both areas.
+
+    With the probabilities :math:`p` and the mask :math:`m`, and sums over the pixels,
+
+    .. math:: 1 - \frac{2 \sum p m + \epsilon}{\sum p + \sum m + \epsilon}.
+
+    The background's size plays no part, so a small object counts as much as a large one. An empty mask
+    is the weak spot: with a small ``smooth``, even a confident "nothing here" costs nearly 1.
+
+    Parameters
+    ----------
+    logits : torch.Tensor
+        (B, C, H, W), what the model returns, before sigmoid or softmax.
+    masks : torch.Tensor
+        For C = 1, float32 (B, 1, H, W) of 0 and 1. For C > 1, int64 (B, H, W) of class indices.
+    smooth : float, default 1e-6
+        The :math:`\epsilon` above, in pixels. Greater than 0, so that nothing divides by zero.
+    per_image : bool, default True
+        Take the loss of every image and then the mean. Otherwise the sums run over the whole batch.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar between 0 and 1. For several classes, the mean over the classes, background included.
+
+    Raises
+    ------
+    ValueError
+        If shape, dtype or values of the masks do not fit the logits, or ``smooth`` is not positive.
+
+    References
+    ----------
+    Milletari, Navab and Ahmadi 2016, arXiv:1606.04797 (there with squares in the denominator).
+
+    Examples
+    --------
+    >>> print(f"{dice_loss(torch.full((1, 1, 8, 8), -10.0), torch.zeros(1, 1, 8, 8)):.4f}")
+    0.9997
+    """
+    _check(logits, masks)
+    _check_number("smooth", smooth, above_zero=True)
+    overlap, predicted, true = _areas(logits, masks, per_image)
+    return 1 - ((2 * overlap + smooth) / (predicted + true + smooth)).mean()
+
+
+def focal_loss(
+    logits: torch.Tensor, masks: torch.Tensor, gamma: float = 2.0, alpha: float | None = None
+) -> torch.Tensor:
+    r"""Focal loss: cross entropy in which pixels that are already right count less.
+
+    With the probability :math:`p_t` that the model gave to the truth, each pixel costs
+    :math:`-\alpha_t (1 - p_t)^\gamma \log p_t`.
+
+    Parameters
+    ----------
+    logits : torch.Tensor
+        (B, C, H, W), what the model returns, before sigmoid or softmax.
+    masks : torch.Tensor
+        For C = 1, float32 (B, 1, H, W) of 0 and 1. For C > 1, int64 (B, H, W) of class indices.
+    gamma : float, default 2.0
+        0 is the cross entropy; the larger, the less an easy pixel counts.
+    alpha : float, optional
+        For one class: the weight of the object's pixels, between 0 and 1; the background's is 1 - alpha.
+        The paper's best is 0.25. None weighs all the same.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar of at least 0, the mean over pixels.
+
+    Raises
+    ------
+    ValueError
+        If the masks do not fit the logits, ``gamma`` is negative, ``alpha`` is not between 0 and 1, or
+        ``alpha`` is given with several classes.
+
+    References
+    ----------
+    Lin et al. 2017, arXiv:1708.02002.
+
+    Examples
+    --------
+    >>> logits, masks = torch.tensor([[[[3.0, -3.0]]]]), torch.tensor([[[[1.0, 1.0]]]])
+    >>> print(f"{focal_loss(logits, masks, gamma=0):.3f} {focal_loss(logits, masks):.3f}")
+    1.549 1.383
+    """
+    _check(logits, masks)
+    _check_number("gamma", gamma)
+    cost = _cross_entropy(logits, masks)  # (B, 1, H, W) or (B, H, W): -log p_t
+    missing = -torch.expm1(-cost)  # 1 - p_t, exact also where p_t is close to 1
+    focal = missing.clamp_min(1e-12) ** gamma * cost  # the power of 0 has no finite slope for gamma < 1
+    if alpha is not None:
+        _check_number("alpha", alpha)
+        if alpha > 1 or logits.shape[1] > 1:
+            raise ValueError(
+                f"alpha must lie between 0 and 1 and weighs one class against the background, "
+                f"but got {alpha!r} for {logits.shape[1]} classes. Leave it out."
+            )
+        focal = focal * torch.where(masks > 0, alpha, 1 - alpha)
+    return focal.mean()
+
+
+def tversky_loss(
+    logits: torch.Tensor,
+    masks: torch.Tensor,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    smooth: float = 1e-6,
+    per_image: bool = True,
+) -> torch.Tensor:
+    r"""Tversky loss: Dice with separate prices for false alarms and for missed pixels.
+
+    .. math:: 1 - \frac{TP + \epsilon}{TP + \alpha FP + \beta FN + \epsilon}
+
+    with :math:`TP = \sum p m`, :math:`FP = \sum p (1 - m)` and :math:`FN = \sum (1 - p) m`. With
+    ``alpha = beta = 0.5`` it is the Dice loss with twice the ``smooth``.
+
+    Parameters
+    ----------
+    logits : torch.Tensor
+        (B, C, H, W), what the model returns, before sigmoid or softmax.
+    masks : torch.Tensor
+        For C = 1, float32 (B, 1, H, W) of 0 and 1. For C > 1, int64 (B, H, W) of class indices.
+    alpha : float, default 0.3
+        The price of a false alarm.
+    beta : float, default 0.7
+        The price of a missed pixel. Above ``alpha``, the model rather finds too much than too little.
+    smooth : float, default 1e-6
+        The :math:`\epsilon` above, in pixels, greater than 0.
+    per_image : bool, default True
+        Take the loss of every image and then the mean. Otherwise the sums run over the whole batch.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar between 0 and 1. For several classes, the mean over the classes, background included.
+
+    Raises
+    ------
+    ValueError
+        If the masks do not fit the logits, a price is negative, or ``smooth`` is not positive.
+
+    References
+    ----------
+    Salehi, Erdogmus and Gholipour 2017, arXiv:1706.05721.
+
+    Examples
+    --------
+    >>> masks = torch.tensor([[[[1.0, 1.0, 0.0, 0.0]]]])
+    >>> missed = torch.tensor([[[[9.0, -9.0, -9.0, -9.0]]]])
+    >>> false_alarm = torch.tensor([[[[9.0, 9.0, 9.0, -9.0]]]])
+    >>> bool(tversky_loss(missed, masks) > tversky_loss(false_alarm, masks))
+    True
+    """
+    _check(logits, masks)
+    _check_number("alpha", alpha)
+    _check_number("beta", beta)
+    _check_number("smooth", smooth, above_zero=True)
+    overlap, predicted, true = _areas(logits, masks, per_image)
+    priced = overlap + alpha * (predicted - overlap) + beta * (true - overlap)
+    return 1 - ((overlap + smooth) / (priced + smooth)).mean()
+
+
+class DiceLoss(nn.Module):
+    """`dice_loss` as a module.
+
+    Parameters
+    ----------
+    smooth : float, default 1e-6
+        See `dice_loss`.
+    per_image : bool, default True
+        See `dice_loss`.
+
+    Raises
+    ------
+    ValueError
+        If ``smooth`` is not positive; at the call, if the masks do not fit the logits.
+
+    Examples
+    --------
+    >>> DiceLoss()(torch.full((1, 1, 8, 8), 9.0), torch.ones(1, 1, 8, 8)) < 0.001
+    tensor(True)
+    """
+
+    def __init__(self, smooth: float = 1e-6, per_image: bool = True):
+        super().__init__()
+        self.smooth = _check_number("smooth", smooth, above_zero=True)
+        self.per_image = per_image
+
+    def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        return dice_loss(logits, masks, self.smooth, self.per_image)
+
+
+class CombinedLoss(nn.Module):
+    """A weighted sum of `bce_loss`, which has a useful slope everywhere, and `dice_loss`, which sees small objects.
+
+    Parameters
+    ----------
+    bce_weight, dice_weight : float, default 0.5
+        The weights, at least 0, not both 0.
+    smooth : float, default 1e-6
+        See `dice_loss`.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or both are 0, or ``smooth`` is not positive; at the call, if the masks
+        do not fit the logits.
+
+    Examples
+    --------
+    >>> logits, masks = torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8)
+    >>> both = CombinedLoss()(logits, masks)
+    >>> torch.isclose(both, (bce_loss(logits, masks) + dice_loss(logits, masks)) / 2)
+    tensor(True)
+    """
+
+    def __init__(self, bce_weight: float = 0.5, dice_weight: float = 0.5, smooth: float = 1e-6):
+        super().__init__()
+        self.bce_weight = _check_number("bce_weight", bce_weight)
+        self.dice_weight = _check_number("dice_weight", dice_weight)
+        self.smooth = _check_number("smooth", smooth, above_zero=True)
+        if bce_weight == dice_weight == 0:
+            raise ValueError("bce_weight and dice_weight must not both be 0: nothing would be left to learn from.")
+
+    def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        bce = bce_loss(logits, masks)
+        return self.bce_weight * bce + self.dice_weight * dice_loss(logits, masks, self.smooth)
+
+
+def _cross_entropy(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Return -log of the probability of the truth for every pixel, (B, 1, H, W) or (B, H, W)."""
+    logits = _wide(logits)
+    if logits.shape[1] == 1:
+        return F.binary_cross_entropy_with_logits(logits, masks.to(logits.dtype), reduction="none")
+    return F.cross_entropy(logits, masks, reduction="none")
+
+
+def _areas(
+    logits: torch.Tensor, masks: torch.Tensor, per_image: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return overlap, predicted area and true area, each (B, C), or (C,) where the batch is one big image."""
+    logits = _wide(logits)
+    if logits.shape[1] == 1:
+        probabilities = torch.sigmoid(logits)
+        truth = masks.to(logits.dtype)
+    else:
+        probabilities = torch.softmax(logits, dim=1)
+        truth = F.one_hot(masks, logits.shape[1]).permute(0, 3, 1, 2).to(logits.dtype)  # (B, C, H, W)
+    axes = (2, 3) if per_image else (0, 2, 3)
+    return (probabilities * truth).sum(axes), probabilities.sum(axes), truth.sum(axes)
+
+
+def _wide(logits: torch.Tensor) -> torch.Tensor:
+    """Return half-precision logits in float32: a sum over 65,504 pixels of 1 is the end of float16."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def _check(logits: torch.Tensor, masks: torch.Tensor) -> None:
+    """Refuse masks that do not fit the logits. Two passes over the masks, far below a training step."""
+    for name, value in (("logits", logits), ("masks", masks)):
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(f"{name} must be a torch tensor, but got {type(value).__name__}.")
+    shape = tuple(logits.shape)
+    if len(shape) != 4 or not logits.is_floating_point() or logits.numel() == 0:
+        raise ValueError(
+            f"logits must be floating point of shape (B, C, H, W), but got {logits.dtype} of shape {shape}. "
+            f"Pass what the model returns for a batch."
+        )
+    one_class = shape[1] == 1
+    expected = shape if one_class else (shape[0], *shape[2:])
+    if tuple(masks.shape) != expected:
+        hint = ""
+        if one_class and tuple(masks.shape) == (shape[0], *shape[2:]):
+            hint = " Add the channel axis with masks.unsqueeze(1)."
+        elif not one_class and tuple(masks.shape) == (shape[0], 1, *shape[2:]):
+            hint = " Drop the channel axis with masks.squeeze(1)."
+        raise ValueError(
+            f"masks must have the shape {expected} for logits of shape {shape}, but got {tuple(masks.shape)}.{hint}"
+        )
+    dtype = torch.float32 if one_class else torch.int64
+    if masks.dtype != dtype:
+        convert = "masks.float()" if one_class else "masks.long()"
+        raise ValueError(
+            f"masks must be {dtype} for logits with {shape[1]} channel{'' if one_class else 's'}, "
+            f"but got {masks.dtype}. Convert them with {convert}."
+        )
+    if one_class and not torch.equal(masks * masks, masks):  # only 0 and 1 are their own squares; NaN equals nothing
+        raise ValueError(
+            f"masks must hold only 0 and 1, but hold values from {masks.min():g} to {masks.max():g}. "
+            f"Masks of 0 and 255 are converted by from_gray; check_mask says what is wrong with others."
+        )
+    if not one_class:
+        low, high = (int(value) for value in torch.aminmax(masks))
+        if low < 0 or high >= shape[1]:
+            raise ValueError(
+                f"masks must hold class indices 0 to {shape[1] - 1} for logits with {shape[1]} channels, "
+                f"but hold {low} to {high}."
+            )
+
+
+def _check_number(name: str, value: float, above_zero: bool = False) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value < 0 or (above_zero and value == 0):
+        least = "greater than 0" if above_zero else "of at least 0"
+        raise ValueError(f"{name} must be a number {least}, but got {value!r}.")
+    return value
