@@ -24,18 +24,17 @@ def option(name: str, value: object, known: Iterable[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, but got {value!r}.{hint}")
 
 
-def channel_list(channels: object) -> tuple[int, ...]:
-    """Return the channels of a U-Net as a tuple; refuse what cannot describe one."""
-    if isinstance(channels, (int, str)) or not isinstance(channels, Iterable):
+def channel_list(channels: object, *, bottleneck: bool = True) -> tuple[int, ...]:
+    """Return the channels of the stages, and of the bottleneck after them, as a tuple; refuse anything else."""
+    parts = "every stage and of the bottleneck" if bottleneck else "every stage"
+    if isinstance(channels, str) or not isinstance(channels, Iterable):
         raise ValueError(
-            f"channels must list the channels of every stage and of the bottleneck, "
-            f"such as (64, 128, 256, 512, 1024), but got {channels!r}."
+            f"channels must list the channels of {parts}, such as (64, 128, 256, 512, 1024), but got {channels!r}."
         )
     channels = tuple(channels)
-    if len(channels) < 2:
-        raise ValueError(
-            f"channels needs at least two entries, one stage and the bottleneck, but got {channels!r}."
-        )
+    if len(channels) < (2 if bottleneck else 1):
+        least = "two entries, one stage and the bottleneck" if bottleneck else "one entry, a stage"
+        raise ValueError(f"channels needs at least {least}, but got {channels!r}.")
     return tuple(positive_int(f"channels[{i}]", c) for i, c in enumerate(channels))
 
 

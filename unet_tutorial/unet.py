@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from ._checks import channel_list, joinable, option, positive_int, sides
-from .blocks import BLOCKS, NORMS
+from .blocks import BLOCKS
 
 UPSAMPLES = ("transpose", "bilinear", "nearest")
 SKIPS = ("concat", "add", "none")
+CHANNELS = (64, 128, 256, 512, 1024)  # those of the paper
 
 
 class Encoder(nn.Module):
@@ -44,7 +45,7 @@ class Encoder(nn.Module):
     def __init__(self, in_channels: int, channels: Sequence[int], block: str = "double", norm: str = "batch"):
         super().__init__()
         make = BLOCKS[option("block", block, BLOCKS)]
-        widths = [in_channels, *channels]
+        widths = [in_channels, *channel_list(channels, bottleneck=False)]
         self.stages = nn.ModuleList(make(a, b, norm) for a, b in zip(widths, widths[1:], strict=False))
         self.pool = nn.MaxPool2d(kernel_size=2)
 
@@ -68,7 +69,7 @@ class DecoderBlock(nn.Module):
     in_channels : int
         Channels of the coarser features.
     out_channels : int
-        Channels of the skip connection and of the result.
+        Channels of the result and, unless ``skip_channels`` says otherwise, of the skip connection.
     block : {"double", "residual", "separable"}, default "double"
         The block after the join.
     norm : {"batch", "group", "none"}, default "batch"
@@ -77,11 +78,14 @@ class DecoderBlock(nn.Module):
         A 2x2 transposed convolution with stride 2, or an interpolation followed by a 1x1 convolution.
     skip : {"concat", "add", "none"}, default "concat"
         Put the skip connection in front of the upsampled channels, add the two, or leave it out.
+    skip_channels : int, optional
+        Channels of the skip connection where they are not ``out_channels``. U-Net++ needs it.
 
     Raises
     ------
     ValueError
-        If an argument is unknown or not positive; at the call, if the features have another number of
+        If an argument is unknown or not positive, or the skip connection is to be added but has other
+        channels than the result; at the call, if the features have another number of
         channels, or the skip connection another resolution than one pooling asks for.
 
     Examples
@@ -99,11 +103,17 @@ class DecoderBlock(nn.Module):
         norm: str = "batch",
         upsample: str = "transpose",
         skip: str = "concat",
+        skip_channels: int | None = None,
     ):
         super().__init__()
         self.in_channels = positive_int("in_channels", in_channels)
-        self.out_channels = positive_int("out_channels", out_channels)
+        out_channels = positive_int("out_channels", out_channels)
         self.skip = option("skip", skip, SKIPS)
+        self.skip_channels = positive_int("skip_channels", out_channels if skip_channels is None else skip_channels)
+        if skip == "add" and self.skip_channels != out_channels:
+            raise ValueError(
+                f"skip='add' needs skip_channels equal to out_channels = {out_channels}, but got {skip_channels}."
+            )
         if option("upsample", upsample, UPSAMPLES) == "transpose":
             self.up = nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
         else:
@@ -112,7 +122,7 @@ class DecoderBlock(nn.Module):
                 nn.Upsample(scale_factor=2, mode=upsample, **smooth),
                 nn.Conv2d(in_channels, out_channels, kernel_size=1),
             )
-        joined = 2 * out_channels if skip == "concat" else out_channels
+        joined = self.skip_channels + out_channels if skip == "concat" else out_channels
         self.block = BLOCKS[option("block", block, BLOCKS)](joined, out_channels, norm)
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
@@ -122,16 +132,16 @@ class DecoderBlock(nn.Module):
         missing_columns = skip.shape[-1] - x.shape[-1]
         x = F.pad(x, (0, missing_columns, 0, missing_rows))  # (B, out_channels, H, W), as the skip connection
         if self.skip == "concat":
-            x = torch.cat([skip, x], dim=1)  # (B, 2 * out_channels, H, W), skip connection first
+            x = torch.cat([skip, x], dim=1)  # (B, skip_channels + out_channels, H, W), skip connection first
         elif self.skip == "add":
             x = skip + x  # (B, out_channels, H, W)
         return self.block(x)  # (B, out_channels, H, W)
 
     def _check(self, x: torch.Tensor, skip: torch.Tensor) -> None:
-        if x.shape[1] != self.in_channels or skip.shape[1] != self.out_channels:
+        if x.shape[1] != self.in_channels or skip.shape[1] != self.skip_channels:
             raise ValueError(
-                f"DecoderBlock({self.in_channels}, {self.out_channels}) takes features with {self.in_channels} "
-                f"channels and a skip connection with {self.out_channels}, but got {x.shape[1]} and {skip.shape[1]}."
+                f"this DecoderBlock takes features with {self.in_channels} channels and a skip connection with "
+                f"{self.skip_channels}, but got {x.shape[1]} and {skip.shape[1]}."
             )
         joinable(x.shape[-2:], skip.shape[-2:])
 
@@ -174,8 +184,7 @@ class Decoder(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, skips: Sequence[torch.Tensor]) -> torch.Tensor:
-        if len(skips) != len(self.blocks):
-            raise ValueError(f"this decoder needs {len(self.blocks)} skip connections, but got {len(skips)}.")
+        check_count(skips, len(self.blocks))
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             x = block(x, skip)  # twice the side, the skip connection's channels
         return x
@@ -215,8 +224,9 @@ class UNet(nn.Module):
     Raises
     ------
     ValueError
-        If an argument is unknown or not positive; at the call, if the image is not of the shape
-        (B, in_channels, H, W), is not floating point, or has a side below ``2**depth``.
+        If an argument is unknown or not positive; at the call, if the images are not a floating point
+        tensor (B, in_channels, H, W), have a side below ``2**depth``, or leave batch normalization a single
+        value to average in training (one image that is 1x1 at the bottleneck).
 
     References
     ----------
@@ -237,18 +247,17 @@ class UNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 1,
         *,
-        channels: Sequence[int] = (64, 128, 256, 512, 1024),
+        channels: Sequence[int] = CHANNELS,
         block: str = "double",
         norm: str = "batch",
         upsample: str = "transpose",
         skip: str = "concat",
     ):
         super().__init__()
-        positive_int("in_channels", in_channels)
-        positive_int("num_classes", num_classes)
+        in_channels = positive_int("in_channels", in_channels)
+        num_classes = positive_int("num_classes", num_classes)
         channels = channel_list(channels)
         make = BLOCKS[option("block", block, BLOCKS)]
-        option("norm", norm, NORMS)
         self.config = {
             "in_channels": in_channels,
             "num_classes": num_classes,
@@ -266,6 +275,7 @@ class UNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         check_images(x, self.config["in_channels"], self.depth)
+        check_batch_statistics(x, self.bottleneck, self.depth)
         x, skips = self.encoder(x)  # (B, channels[-2], H / 2**depth, W / 2**depth)
         x = self.bottleneck(x)  # (B, channels[-1], H / 2**depth, W / 2**depth)
         x = self.decoder(x, skips)  # (B, channels[0], H, W)
@@ -287,12 +297,17 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int) -> None:
     Raises
     ------
     ValueError
-        If the batch has another number of axes or channels, holds whole numbers, or is too small.
+        If the batch is no tensor, has another number of axes or channels, holds whole numbers, or is too small.
 
     Examples
     --------
     >>> check_images(torch.zeros(1, 3, 16, 16), in_channels=3, depth=4)
     """
+    if not isinstance(x, torch.Tensor):
+        raise ValueError(
+            f"images must be a torch tensor, but got {type(x).__name__}. "
+            f"Convert them, for example torch.as_tensor(images)."
+        )
     shape = tuple(x.shape)
     if x.ndim != 4:
         hint = " Add the missing axis with image.unsqueeze(0)." if x.ndim == 3 else ""
@@ -308,3 +323,69 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int) -> None:
             f"images must be floating point, but got {x.dtype}. Convert them, for example images.float() / 255."
         )
     sides(shape[2], shape[3], depth)
+
+
+def check_batch_statistics(x: torch.Tensor, bottleneck: nn.Module, depth: int) -> None:
+    """Refuse to train batch normalization on one image that is a single pixel at the bottleneck.
+
+    The mean of one value is the value itself, and its variance is zero: nothing would be left.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        The batch of images, (B, in_channels, H, W).
+    bottleneck : torch.nn.Module
+        The part with the smallest feature maps.
+    depth : int
+        The number of poolings before it.
+
+    Raises
+    ------
+    ValueError
+        If a batch normalization in training mode would see one value a channel.
+
+    Examples
+    --------
+    >>> model = UNet(1, channels=(8, 16, 32))
+    >>> model(torch.zeros(1, 1, 4, 4))
+    Traceback (most recent call last):
+    ...
+    ValueError: batch normalization cannot be trained on one image of 4x4 pixels: ...
+    >>> model.eval()(torch.zeros(1, 1, 4, 4)).shape
+    torch.Size([1, 1, 4, 4])
+    """
+    height, width = x.shape[-2:]
+    values = x.shape[0] * (height // 2**depth) * (width // 2**depth)
+    batch_norms = (m for m in bottleneck.modules() if isinstance(m, nn.BatchNorm2d))
+    if values == 1 and any(m.training for m in batch_norms):
+        raise ValueError(
+            f"batch normalization cannot be trained on one image of {height}x{width} pixels: after {depth} "
+            f"poolings one value a channel is left, and a mean needs more. Use larger images, more images in a "
+            f"batch, or norm='group'; to predict, call model.eval() first."
+        )
+
+
+def check_count(skips: Sequence[torch.Tensor], stages: int) -> None:
+    """Refuse skip connections of another number than the decoder has stages.
+
+    Parameters
+    ----------
+    skips : sequence of torch.Tensor
+        One skip connection a stage.
+    stages : int
+        The number of stages.
+
+    Raises
+    ------
+    ValueError
+        If the numbers differ.
+
+    Examples
+    --------
+    >>> check_count([torch.zeros(1, 8, 4, 4)], stages=2)
+    Traceback (most recent call last):
+    ...
+    ValueError: this decoder needs 2 skip connections, but got 1.
+    """
+    if len(skips) != stages:
+        raise ValueError(f"this decoder needs {stages} skip connections, but got {len(skips)}.")
