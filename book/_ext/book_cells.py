@@ -1,0 +1,57 @@
+"""What the book adds to the outputs of notebook cells.
+
+``plots.show(fig, alt=...)`` of the package stores a figure together with its alternative text, as the plain-text
+twin of the picture. MyST-NB 1.4 knows only an alternative text that is written into the cell's metadata, so a
+picture would come out with its file name instead. Here every picture takes the text of its twin, and its size, so
+that the page does not jump while it loads. A picture without a text is a warning, which fails our build.
+"""
+
+import re
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.images import get_image_size
+
+logger = logging.getLogger(__name__)
+
+
+def is_output(node):
+    """Return whether `node` is the container in which MyST-NB collects the forms of one output."""
+    return isinstance(node, nodes.container) and node.get("nb_element") == "mime_bundle"
+
+
+def alternative_text(bundle):
+    """Return the plain text that stands beside a picture in one cell output, or "" if it is only an object's repr."""
+    for twin in bundle.children:
+        if twin.get("mime_type") == "text/plain":
+            text = " ".join(twin.astext().split())
+            return "" if text.startswith("<") else text
+    return ""
+
+
+def describe_pictures(app, doctree):
+    """Give each picture of a cell output its alternative text and, for pixel pictures, its size."""
+    for bundle in doctree.findall(is_output):
+        for image in bundle.findall(nodes.image):
+            image["alt"] = image.get("alt") or alternative_text(bundle)
+            if not image["alt"]:
+                logger.warning('a figure without alternative text: use plots.show(fig, alt="...")', location=image)
+            size = get_image_size(str(Path(app.srcdir, image["uri"].lstrip("/"))))
+            if size and "width" not in image:
+                image["width"], image["height"] = f"{size[0]}px", f"{size[1]}px"
+            image["loading"] = "lazy"
+
+
+def finish_html(app, pagename, templatename, context, doctree):
+    """Write picture sizes as attributes, which CSS may scale, and let a fold be called by its visible text."""
+    body = context.get("body", "")
+    body = re.sub(r'style="width: (\d+)px; height: (\d+)px;"', r'width="\1" height="\2"', body)
+    context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+
+
+def setup(app):
+    """Register the steps."""
+    app.connect("doctree-read", describe_pictures)
+    app.connect("html-page-context", finish_html)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
