@@ -125,7 +125,8 @@ def from_gray(array: MaskLike, threshold: float | None = None) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If the array has other axes, holds NaN, or, without a threshold, is not zero and one more value.
+        If the array has other axes, holds NaN, or, without a threshold, is not zero and one more value;
+        or if the threshold is not a finite number.
 
     Examples
     --------
@@ -141,6 +142,8 @@ def from_gray(array: MaskLike, threshold: float | None = None) -> torch.Tensor:
         raise ValueError(f"array must have the shape (H, W) or (1, H, W), but got {tuple(array.shape)}.{hint}")
     if np.isnan(values).any():
         raise ValueError(f"array must hold numbers, but {int(np.isnan(values).sum())} of its values are NaN.")
+    if threshold is not None and not (isinstance(threshold, (int, float)) and np.isfinite(threshold)):
+        raise ValueError(f"threshold must be a number, but got {threshold!r}.")
     if threshold is None:
         found = np.unique(values)
         if (found != 0).sum() > 1:

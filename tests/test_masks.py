@@ -1,0 +1,221 @@
+"""The mask contract: what is accepted, what every refusal says, and the ways to a mask that keeps it."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from skimage.transform import resize
+
+from unet_tutorial.data.masks import check_mask, check_pair, from_colors, from_gray, resize_mask
+from unet_tutorial.data.synthetic import SyntheticCellsDataset
+
+
+@pytest.mark.parametrize(
+    "mask, num_classes, image",
+    [
+        (torch.ones(1, 4, 5), 1, None),
+        (torch.zeros(2, 1, 4, 5), 1, torch.zeros(2, 3, 4, 5)),
+        (np.ones((1, 4, 5), dtype=np.float32), 1, np.zeros((1, 4, 5))),
+        (torch.zeros(1, 4, 3), 1, None),  # three columns are not three colours
+        (torch.zeros(4, 5, dtype=torch.int64), 2, torch.zeros(3, 4, 5)),
+        (torch.full((2, 4, 5), 6), 7, torch.zeros(2, 3, 4, 5)),
+        (np.zeros((4, 3), dtype=np.int64), 3, None),
+    ],
+)
+def test_good_masks_pass(mask, num_classes, image):
+    assert check_mask(mask, num_classes, image) is None
+
+
+def test_our_own_samples_pass():
+    for image, mask in SyntheticCellsDataset(num_samples=3, image_size=64):
+        check_pair(image, mask)
+
+
+ZERO_255 = np.array([[0, 255], [255, 255]], dtype=np.uint8)
+RGB = np.full((4, 5, 3), 200, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    "mask, num_classes, message",
+    [
+        ([[0, 1]], 1, r"must be a torch tensor or a numpy array, but got list. Convert it with numpy.asarray\(mask\)"),
+        (np.array([["a"]]), 1, "mask must hold real numbers, one a pixel, but got <U1"),
+        (torch.zeros(1, 0, 4), 1, r"mask must hold real numbers, one a pixel, but got float32 of shape \(1, 0, 4\)"),
+        (torch.zeros(4, 5), 1, r"shape \(1, H, W\) or \(B, 1, H, W\), but got \(4, 5\). Add .* with mask\[None\]"),
+        (torch.zeros(2, 4, 5), 1, r"but got \(2, 4, 5\). Add the channel axis with mask\[:, None\]"),
+        (torch.zeros(3, 4, 5), 1, r"but got \(3, 4, 5\). Add the channel axis with mask\[:, None\]"),
+        (torch.zeros(2, 2, 4, 5), 1, r"must have the shape \(1, H, W\) or \(B, 1, H, W\), but got \(2, 2, 4, 5\).$"),
+        (torch.ones(1, 4, 5, dtype=torch.uint8), 1, r"must be float32, but got uint8. Convert it with from_gray\(mask"),
+        (torch.ones(1, 4, 5, dtype=torch.bool), 1, "mask must be float32, but got bool"),
+        (torch.ones(1, 4, 5, dtype=torch.float64), 1, "mask must be float32, but got float64"),
+        (torch.ones(1, 4, 5, dtype=torch.bfloat16), 1, "mask must be float32, but got bfloat16"),
+        (ZERO_255, 1, r"holds 0 and 255. Convert it with from_gray\(mask\), or divide by 255"),
+        (torch.tensor([[[0.0, 255.0]]]), 1, r"holds 0 and 255. Convert it with from_gray\(mask\)"),
+        (RGB, 1, r"one number a pixel, but got shape \(4, 5, 3\) with three colours. .*from_colors\(mask, palette\)"),
+        (np.moveaxis(RGB, -1, 0), 1, r"got shape \(3, 4, 5\) with three colours. Convert it with from_colors"),
+        (RGB, 4, r"got shape \(4, 5, 3\) with three colours. Convert it with from_colors"),
+        (torch.tensor([[[0.0, 0.25, 1.0]]]), 1, "0, 0.25, 1. Was it resized with interpolation. .* with resize_mask"),
+        (torch.tensor([[[0.0, 1.0, 2.0]]]), 1, "holds 0, 1, 2. Are these labels .* mask > 0 is the object"),
+        (torch.tensor([[[0.0, 1.5, 2.0]]]), 1, r"0, 1.5, 2. Convert it with from_gray\(mask, threshold=...\)"),
+        (torch.arange(20.0).view(1, 4, 5), 1, r"holds 0, 1, 2, 3, 4, 5, \.\.\. \(20 different values\)"),
+        (torch.tensor([[[0.0, float("nan")]]]), 1, "must hold 0 and 1, but 1 of its values are NaN"),
+        (torch.zeros(2, 1, 4, 5).long(), 3, r"class indices, but got \(2, 1, 4, 5\). Drop .* with mask\[:, 0\]"),
+        (torch.zeros(5).long(), 3, r"shape \(H, W\) or \(B, H, W\) for class indices, but got \(5,\)"),
+        (torch.zeros(4, 5), 3, r"class indices as int64, but got float32. Convert it with mask.long\(\)"),
+        (np.zeros((4, 5), dtype=np.uint8), 3, "class indices as int64, but got uint8"),
+        (torch.tensor([[0.0, 0.5]]), 3, "class indices, but holds 0, 0.5. Was it resized with interpolation"),
+        (torch.tensor([[0.0, float("nan")]]), 3, "class indices, but 1 of its values are NaN"),
+        (torch.tensor([[0, 3]]), 3, "class indices 0 to 2 for num_classes=3, but holds 3 too"),
+        (torch.tensor([[-1, 255]]), 3, "class indices 0 to 2 for num_classes=3, but holds -1, 255 too"),
+        (torch.zeros(1, 4, 5), 0, "num_classes must be a whole number of at least 1, but got 0"),
+    ],
+)
+def test_bad_masks_are_refused(mask, num_classes, message):
+    with pytest.raises(ValueError, match=message):
+        check_mask(mask, num_classes)
+
+
+@pytest.mark.parametrize(
+    "mask, num_classes, image, message",
+    [
+        (torch.zeros(1, 4, 4), 1, torch.zeros(3, 8, 6), r"\(8, 6\), but has \(4, 4\).* resize_mask\(mask, \(8, 6\)\)"),
+        (torch.zeros(1, 4, 4), 1, torch.zeros(2, 3, 4, 4), r"\(2, 1, 4, 4\) for an image of shape \(2, 3, 4, 4\), but"),
+        (torch.zeros(2, 1, 4, 4), 1, torch.zeros(3, 4, 4), r"mask must have the shape \(1, 4, 4\) for an image of"),
+        (torch.zeros(1, 4, 4).long(), 2, torch.zeros(3, 4, 4), r"must have the shape \(4, 4\) for .* got \(1, 4, 4\)"),
+        (torch.zeros(1, 4, 4), 1, torch.zeros(4, 4), r"image must have the shape \(C, H, W\) .* but got \(4, 4\)"),
+        (torch.zeros(1, 4, 4), 1, "cell.png", "image must be a torch tensor or a numpy array, but got str"),
+    ],
+)
+def test_masks_of_another_size_than_the_image_are_refused(mask, num_classes, image, message):
+    with pytest.raises(ValueError, match=message):
+        check_mask(mask, num_classes, image)
+
+
+@pytest.mark.parametrize(
+    "image, message",
+    [
+        (torch.zeros(4, 4), r"image must have the shape \(C, H, W\) or \(B, C, H, W\), but got \(4, 4\)"),
+        (torch.zeros(1, 4, 4, dtype=torch.uint8), "floating point between 0 and 1, but got uint8. .* image / 255"),
+        (torch.full((1, 4, 4), float("nan")), "image must be finite, but 16 of its values are not"),
+        (torch.full((1, 4, 4), float("inf")), "image must be finite, but 16 of its values are not"),
+        (torch.tensor([[[-0.5, 200.0]]]), "between 0 and 1, but spans -0.5 to 200. Divide 8-bit values by 255"),
+        (None, "image must be a torch tensor or a numpy array, but got NoneType"),
+    ],
+)
+def test_bad_images_are_refused(image, message):
+    with pytest.raises(ValueError, match=message):
+        check_pair(image, torch.zeros(1, 4, 4))
+
+
+def test_check_pair_checks_the_mask_too():
+    with pytest.raises(ValueError, match=r"image's height and width \(4, 4\), but has \(2, 2\)"):
+        check_pair(torch.zeros(1, 4, 4), torch.zeros(1, 2, 2))
+    check_pair(torch.zeros(2, 3, 4, 4), torch.full((2, 4, 4), 2), num_classes=3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, np.float64, bool])
+def test_from_gray_keeps_zero_as_background(dtype):
+    high = 1 if dtype is bool else 255
+    mask = from_gray(np.array([[0, high, 0]]).astype(dtype))
+    assert mask.tolist() == [[[0.0, 1.0, 0.0]]] and mask.dtype == torch.float32
+    check_mask(mask)
+
+
+def test_from_gray_takes_tensors_constant_pictures_and_thresholds():
+    assert from_gray(torch.full((1, 2, 2), 255)).mean() == 1
+    assert from_gray(torch.zeros(2, 2)).sum() == 0
+    assert from_gray(np.array([[10, 127, 128]], dtype=np.uint8), threshold=127).tolist() == [[[0.0, 0.0, 1.0]]]
+
+
+@pytest.mark.parametrize(
+    "array, message",
+    [
+        (np.array([[0, 128, 255]]), r"at most one other value, but holds 0, 128, 255. Give a threshold, such as"),
+        (np.array([[1, 2]]), "zero and at most one other value, but holds 1, 2"),
+        (np.array([[0.0, np.nan]]), "array must hold numbers, but 1 of its values are NaN"),
+        (np.zeros((4, 5, 3)), r"shape \(H, W\) or \(1, H, W\), but got \(4, 5, 3\). Colour masks are read by"),
+        (np.zeros(4), r"shape \(H, W\) or \(1, H, W\), but got \(4,\).$"),
+        ("mask.png", "array must be a torch tensor or a numpy array, but got str"),
+    ],
+)
+def test_from_gray_refuses(array, message):
+    with pytest.raises(ValueError, match=message):
+        from_gray(array)
+
+
+def test_from_gray_refuses_a_threshold_that_is_no_number():
+    with pytest.raises(ValueError, match="threshold must be a number, but got nan"):
+        from_gray(np.zeros((2, 2)), threshold=float("nan"))
+
+
+PALETTE = {(0, 0, 0): 0, (255, 0, 0): 2, (0, 0, 255): 1}
+
+
+def test_from_colors_reads_every_colour():
+    rgb = np.array([[[0, 0, 0], [255, 0, 0]], [[0, 0, 255], [255, 0, 0]]], dtype=np.uint8)
+    for picture in (rgb, torch.from_numpy(rgb)):
+        mask = from_colors(picture, PALETTE)
+        assert mask.tolist() == [[0, 2], [1, 2]]
+        check_mask(mask, num_classes=3)
+
+
+def test_from_colors_names_up_to_five_unknown_colours():
+    rgb = np.zeros((1, 2, 3), dtype=np.uint8)
+    rgb[0, 1] = (1, 2, 3)
+    with pytest.raises(ValueError, match=r"must be in the palette, but these are not: \(1, 2, 3\). Add them, or load"):
+        from_colors(rgb, PALETTE)
+    many = np.arange(1, 25, dtype=np.uint8).reshape(1, 8, 3)
+    with pytest.raises(ValueError, match=r"\(1, 2, 3\), .*\(13, 14, 15\) and 3 more"):
+        from_colors(many, PALETTE)
+
+
+@pytest.mark.parametrize(
+    "rgb, palette, message",
+    [
+        (np.zeros((4, 5, 4), dtype=np.uint8), PALETTE, r"of shape \(H, W, 3\), but got uint8 of shape \(4, 5, 4\)"),
+        (np.zeros((4, 5, 3)), PALETTE, r"uint8 of shape \(H, W, 3\), but got float64"),
+        (np.zeros((4, 5), dtype=np.uint8), PALETTE, r"shape \(H, W, 3\), but got uint8 of shape \(4, 5\)"),
+        (RGB, {(0, 0, 256): 1}, r"colours such as \(255, 0, 0\), values 0 to 255, but got \(0, 0, 256\)"),
+        (RGB, {"red": 1}, "palette must map colours .* but got 'red'"),
+        (RGB, {(0, 0, 0): -1}, r"palette must map \(0, 0, 0\) to a class index of at least 0, but got -1"),
+        (RGB, {(0, 0, 0): 0.5}, "to a class index of at least 0, but got 0.5"),
+    ],
+)
+def test_from_colors_refuses(rgb, palette, message):
+    with pytest.raises(ValueError, match=message):
+        from_colors(rgb, palette)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (128, 96), (37, 53), (11, 300)])
+def test_resize_mask_agrees_with_torch_and_scikit_image(size):
+    labels = SyntheticCellsDataset(num_samples=1, image_size=(75, 90)).instances(0)
+    small = resize_mask(labels, size)
+    assert small.shape == size and small.dtype == torch.int64
+    reference = F.interpolate(labels[None, None].double(), size=size, mode="nearest-exact")[0, 0]
+    assert torch.equal(small.double(), reference)
+    other = resize(labels.numpy(), size, order=0, preserve_range=True, anti_aliasing=False)
+    assert (small.numpy() == other).mean() > 0.99  # it may round a tie the other way
+
+
+def test_resize_mask_keeps_the_contract():
+    mask = (torch.rand(2, 1, 20, 30, generator=torch.manual_seed(0)) > 0.5).float()
+    check_mask(resize_mask(mask, (13, 47)))
+    assert torch.equal(resize_mask(resize_mask(mask, (40, 60)), (20, 30)), mask)
+    assert resize_mask(torch.zeros(2, 20, 30).long(), (5, 6)).shape == (2, 5, 6)
+    check_mask(resize_mask(np.zeros((1, 8, 8), dtype=np.float32), (3, 3)))
+
+
+@pytest.mark.parametrize(
+    "mask, size, message",
+    [
+        (torch.zeros(1, 4, 4), 8, r"size must be \(height, width\), but got 8"),
+        (torch.zeros(1, 4, 4), (8, 0), "the width in size must be a whole number of at least 1, but got 0"),
+        (torch.zeros(1, 4, 4), (8.0, 8), "the height in size must be a whole number of at least 1, but got 8.0"),
+        (torch.full((1, 4, 4), 0.5), (8, 8), "must hold 0 and 1, but holds 0.5"),
+        (torch.full((4, 4), -1), (8, 8), "must hold class indices 0 to 1 .* but holds -1"),
+        (ZERO_255, (8, 8), "mask must hold class indices as int64, but got uint8"),
+    ],
+)
+def test_resize_mask_refuses(mask, size, message):
+    with pytest.raises(ValueError, match=message):
+        resize_mask(mask, size)
