@@ -1,0 +1,54 @@
+"""The package's front door: cheap to import, complete, and helpful about typing errors."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import unet_tutorial
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_importing_the_package_loads_no_other():
+    code = "import sys; before = set(sys.modules); import unet_tutorial; print(*sorted(set(sys.modules) - before))"
+    assert "unet_tutorial" in run(code).split()
+    assert not {"torch", "numpy", "scipy", "matplotlib", "tqdm"} & set(run(code).split())
+
+
+def test_sizing_and_exercises_need_no_torch():
+    code = "import sys, unet_tutorial.sizing, unet_tutorial.exercises; print('torch' in sys.modules)"
+    assert run(code).strip() == "False"
+
+
+@pytest.mark.parametrize("name", unet_tutorial.__all__)
+def test_every_public_name_is_what_its_module_holds(name):
+    value = getattr(unet_tutorial, name)
+    home = unet_tutorial._HOME.get(name)
+    expected = getattr(importlib.import_module(f"unet_tutorial.{home}"), name) if home else sys.modules[value.__name__]
+    assert value is expected
+    assert name in dir(unet_tutorial)
+
+
+def test_every_public_module_is_listed():
+    modules = {module.name for module in pkgutil.iter_modules(unet_tutorial.__path__) if module.name[0] != "_"}
+    assert modules == set(unet_tutorial._NAMES)
+
+
+def test_a_typing_error_names_the_nearest():
+    with pytest.raises(AttributeError, match="no attribute 'UNett'. Did you mean 'UNet'?"):
+        unet_tutorial.UNett  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'qqqqqqqq'.$"):
+        unet_tutorial.qqqqqqqq  # noqa: B018
+
+
+def test_the_version_stands_in_one_place():
+    pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" not in pyproject["project"]
+    assert pyproject["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "unet_tutorial.__version__"}
