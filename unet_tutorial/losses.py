@@ -138,16 +138,16 @@ def focal_loss(
     """
     _check(logits, masks)
     _check_number("gamma", gamma)
+    _check_alpha(alpha)
+    if alpha is not None and logits.shape[1] > 1:
+        raise ValueError(
+            f"alpha weighs one class against the background, but the logits have {logits.shape[1]} channels. "
+            f"Leave it out."
+        )
     cost = _cross_entropy(logits, masks)  # (B, 1, H, W) or (B, H, W): -log p_t
     missing = -torch.expm1(-cost)  # 1 - p_t, exact also where p_t is close to 1
     focal = missing.clamp_min(1e-12) ** gamma * cost  # the power of 0 has no finite slope for gamma < 1
     if alpha is not None:
-        _check_number("alpha", alpha)
-        if alpha > 1 or logits.shape[1] > 1:
-            raise ValueError(
-                f"alpha must lie between 0 and 1 and weighs one class against the background, "
-                f"but got {alpha!r} for {logits.shape[1]} classes. Leave it out."
-            )
         focal = focal * torch.where(masks > 0, alpha, 1 - alpha)
     return focal.mean()
 
@@ -241,6 +241,72 @@ class DiceLoss(nn.Module):
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         return dice_loss(logits, masks, self.smooth, self.per_image)
+
+
+class FocalLoss(nn.Module):
+    """`focal_loss` as a module.
+
+    Parameters
+    ----------
+    gamma : float, default 2.0
+        See `focal_loss`.
+    alpha : float, optional
+        See `focal_loss`.
+
+    Raises
+    ------
+    ValueError
+        If ``gamma`` is negative or ``alpha`` is not between 0 and 1; at the call, if the masks do not fit.
+
+    Examples
+    --------
+    >>> FocalLoss()(torch.full((1, 1, 8, 8), 9.0), torch.ones(1, 1, 8, 8)) < 0.001
+    tensor(True)
+    """
+
+    def __init__(self, gamma: float = 2.0, alpha: float | None = None):
+        super().__init__()
+        self.gamma = _check_number("gamma", gamma)
+        self.alpha = _check_alpha(alpha)
+
+    def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        return focal_loss(logits, masks, self.gamma, self.alpha)
+
+
+class TverskyLoss(nn.Module):
+    """`tversky_loss` as a module.
+
+    Parameters
+    ----------
+    alpha : float, default 0.3
+        See `tversky_loss`.
+    beta : float, default 0.7
+        See `tversky_loss`.
+    smooth : float, default 1e-6
+        See `tversky_loss`.
+    per_image : bool, default True
+        See `tversky_loss`.
+
+    Raises
+    ------
+    ValueError
+        If a price is negative or ``smooth`` is not positive; at the call, if the masks do not fit.
+
+    Examples
+    --------
+    >>> TverskyLoss()(torch.full((1, 1, 8, 8), 9.0), torch.ones(1, 1, 8, 8)) < 0.001
+    tensor(True)
+    """
+
+    def __init__(self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1e-6, per_image: bool = True):
+        super().__init__()
+        self.alpha = _check_number("alpha", alpha)
+        self.beta = _check_number("beta", beta)
+        self.smooth = _check_number("smooth", smooth, above_zero=True)
+        self.per_image = per_image
+
+    def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        return tversky_loss(logits, masks, self.alpha, self.beta, self.smooth, self.per_image)
 
 
 class CombinedLoss(nn.Module):
@@ -357,3 +423,9 @@ def _check_number(name: str, value: float, above_zero: bool = False) -> float:
         least = "greater than 0" if above_zero else "of at least 0"
         raise ValueError(f"{name} must be a number {least}, but got {value!r}.")
     return value
+
+
+def _check_alpha(alpha: float | None) -> float | None:
+    if alpha is not None and _check_number("alpha", alpha) > 1:
+        raise ValueError(f"alpha must lie between 0 and 1, but got {alpha!r}.")
+    return alpha
