@@ -1,0 +1,132 @@
+"""Every page of the built book in a real browser that refuses what is not ours, over http and from a file."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from browser import HELP, find
+
+ROOT = Path(__file__).resolve().parents[2]
+LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
+
+
+def problems(page, troubles):
+    """Return everything that is wrong with an open page."""
+    found = page.evaluate(LOOK)
+    page.wait_for_load_state("networkidle")
+    return found + troubles
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_on_a_desk(visit, addresses, name):
+    page, troubles = visit(addresses["http"], f"{name}.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert problems(page, troubles) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_on_a_phone_in_the_dark_from_a_file(visit, addresses, name):
+    page, troubles = visit(addresses["file"], f"{name}.html", width=360, theme="dark")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert problems(page, troubles) == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_solutions_open_by_click_and_by_key(visit, addresses, name):
+    page, troubles = visit(addresses["http"], f"{name}.html")
+    folds = page.locator("div.cell > details.hide")
+    names = [text.strip() for text in folds.locator("summary").all_inner_texts()]
+    assert len(names) >= 2 and set(names) == {"Show the solution"}
+    summary, code = folds.first.locator("summary"), folds.first.locator("div.highlight").first
+    assert not code.is_visible()
+    summary.click()
+    assert summary.inner_text().strip() == "Hide the solution" and code.is_visible()
+    summary.press("Enter")
+    assert not code.is_visible() and troubles == []
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+def test_search_finds_the_bottleneck(visit, addresses, way):
+    page, troubles = visit(addresses[way], "search.html?q=bottleneck")
+    page.wait_for_function("document.querySelector('.search-summary')?.innerText.includes('matching')")
+    hits = page.locator("#search-results li a").evaluate_all("links => links.map(link => link.href)")
+    assert any("05_bottleneck.html" in hit for hit in hits) and any("glossary.html" in hit for hit in hits)
+    page.wait_for_load_state("networkidle")
+    assert troubles == []
+
+
+def test_first_page_leads_to_the_book(visit, addresses):
+    page, troubles = visit(addresses["file"], "index.html")
+    page.wait_for_url(f"**/{TOC['root']}.html")
+    assert page.locator("article h1").is_visible() and troubles == []
+
+
+def test_switch_between_light_and_dark(visit, addresses):
+    page, troubles = visit(addresses["http"], f"{PAGES[0]}.html")
+    grounds = {}
+    for _ in range(3):
+        page.locator(".theme-switch-button").locator("visible=true").first.click()
+        theme = page.evaluate("document.documentElement.dataset.theme")
+        grounds[theme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert set(grounds) == {"light", "dark"} and grounds["light"] != grounds["dark"] and troubles == []
+
+
+def test_keyboard_focus_can_be_seen(visit, addresses):
+    page, _ = visit(addresses["http"], f"{PAGES[0]}.html")
+    seen = set()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.tagName"))
+        assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
+    assert {"A", "BUTTON"} <= seen
+
+
+GOOD = '<article><h1>Title</h1><p>Text.</p><img alt="A dot." src="dot.svg"></article>'
+BROKEN = {
+    "request to the outside": '<script src="https://example.org/x.js"></script>',
+    "request to the outside: https://example.org/y.js": '<script type="module">import "https://example.org/y.js"</script>',
+    "console: ours": "<script>console.error('ours')</script>",
+    "page error": "<script>undefinedFunction()</script>",
+    "image without alternative text": '<img src="dot.svg">',
+    "image does not load": '<img alt="A dot." src="missing.svg">',
+    "drawing without a label": '<article><svg role="img"></svg></article>',
+    "formula not drawn": '<p class="math">a</p>',
+    "raw formula": r"<p>\(a^2\)</p>",
+    "contrast 1.": '<p style="color: #ddd">pale</p>',
+    "headings: h3 follows h1": "<h3>Deep</h3>",
+    "page scrolls sideways": '<div style="width: 2000px">wide</div>',
+}
+
+
+@pytest.fixture
+def small_page(tmp_path, visit):
+    """Return a function that writes a small page around some HTML and returns what is wrong with it."""
+
+    def check(extra):
+        style = "<meta charset='utf-8'><link rel='icon' href='data:,'><body style='background: #fff'>"
+        body = GOOD.replace("</article>", f"{extra}</article>")
+        (tmp_path / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+        (tmp_path / "page.html").write_text(f"<!doctype html>{style}{body}", encoding="utf-8")
+        return problems(*visit(tmp_path.as_uri(), "page.html", width=360))
+
+    return check
+
+
+def test_a_good_page_has_no_problems(small_page):
+    assert small_page("") == []
+
+
+@pytest.mark.parametrize("problem", BROKEN)
+def test_each_check_can_fail(small_page, problem):
+    assert problem in "\n".join(small_page(BROKEN[problem]))
+
+
+def test_a_missing_browser_fails_and_says_what_to_do(monkeypatch):
+    monkeypatch.setattr("browser.candidates", lambda: ["/nowhere/chromium"])
+    with pytest.raises(FileNotFoundError) as error:
+        find()
+    assert str(error.value) == HELP

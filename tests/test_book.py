@@ -1,0 +1,241 @@
+"""The book's configuration, its local extensions and its reference pages, without a browser."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+import yaml
+from jupyter_book.config import validate_yaml
+from pybtex.database import parse_file
+
+from unet_tutorial.sizing import feature_maps
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted((ROOT / "book" / "chapters").glob("*.md"))
+EXAMPLE = "https://github.com/example/unet-tutorial"
+PAPER = re.compile(r"doi(?:\.org/|:\s*)(10\.[^\s)\]>,;]*[^\s)\]>,;.])|arxiv(?:\.org/abs/|:\s*)(\d{4}\.\d{4,5})", re.I)
+
+
+def settings():
+    """Return what _config.yml says."""
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+
+
+def toc_files():
+    """Return the pages that _toc.yml lists, in order."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
+
+
+def extension(name):
+    """Import one of the book's local Sphinx extensions."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build_book(folder, url="", cells=(), text="Plain."):
+    """Build a book of three pages with our configuration and return the finished process."""
+    config = settings()
+    config["repository"]["url"] = url
+    config["sphinx"]["config"]["bibtex_bibfiles"] = []
+    config["sphinx"]["local_extensions"] = {name: "book/_ext" for name in config["sphinx"]["local_extensions"]}
+    for name in ("_ext", "_static"):
+        shutil.copytree(ROOT / "book" / name, folder / "book" / name)
+    (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    (folder / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters: [{file: book/page}, {file: notebooks/chapter}]\n"
+    )
+    (folder / "book" / "index.md").write_text("# Start\n\n```{unet-map}\n```\n")
+    (folder / "book" / "page.md").write_text(f"# Page\n\n{{{{ colab }}}}\n\n{text}\n")
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Chapter"), *cells], metadata=kernel)
+    (folder / "notebooks").mkdir()
+    nbformat.write(notebook, folder / "notebooks" / "chapter.ipynb")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-n", "-W"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=240
+    )
+
+
+def page(folder, name):
+    """Return the HTML of a page of a built book."""
+    return (folder / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def offline_book(tmp_path_factory):
+    """A book without a public address: one page with mathematics, a chapter with a figure and a solution."""
+    folder = tmp_path_factory.mktemp("offline")
+    figure = nbformat.v4.new_code_cell(
+        "from unet_tutorial import plots\n"
+        "plots.show(plots.curves({'loss': [3, 2, 1]}, xlabel='epoch'), alt='The loss \"falls\" from 3 to 1.')"
+    )
+    solution = nbformat.v4.new_code_cell("1 + 1", metadata={"tags": ["hide-cell"]})
+    done = build_book(folder, cells=[figure, solution], text="We have $a^2$.")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def public_book(tmp_path_factory):
+    """The same book with a public address on GitHub."""
+    folder = tmp_path_factory.mktemp("public")
+    done = build_book(folder, url=EXAMPLE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_configuration_is_valid_and_its_files_exist():
+    config = settings()
+    validate_yaml(config, raise_on_errors=True)
+    sphinx = config["sphinx"]["config"]
+    named = [config["logo"], config["html"]["favicon"], *sphinx["html_static_path"], *sphinx["bibtex_bibfiles"]]
+    named += [f"book/_static/{name}" for name in sphinx["html_css_files"]]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_page_of_the_contents_exists():
+    found = {file for file in toc_files() for end in ("md", "ipynb") if (ROOT / f"{file}.{end}").is_file()}
+    assert [file for file in toc_files() if file not in found] == []
+
+
+def test_chapters_are_in_order_and_called_by_their_number():
+    names = [file.removeprefix("notebooks/") for file in toc_files() if file.startswith("notebooks/")]
+    assert names == [chapter.stem for chapter in CHAPTERS]
+    numbers = list(range(1, len(names) + 1))
+    assert [int(name[:2]) for name in names] == numbers
+    titles = [re.search(r"^# (\d+) \S", chapter.read_text(encoding="utf-8"), re.M) for chapter in CHAPTERS]
+    assert [title and int(title[1]) for title in titles] == numbers
+
+
+def test_landing_page_lists_every_chapter_by_its_title():
+    landing = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\d+) \| \[(.+?)\]\(\.\./notebooks/(\w+)\.ipynb\)", landing, re.M)
+    titles = [re.search(r"^# (\d+) (.+)$", chapter.read_text(encoding="utf-8"), re.M) for chapter in CHAPTERS]
+    assert listed == [(title[1], title[2], chapter.stem) for title, chapter in zip(titles, CHAPTERS, strict=True)]
+
+
+def test_glossary_is_in_order_and_points_to_chapters():
+    body = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8").split("```{glossary}\n")[1].removesuffix("```\n")
+    entries = body.strip().split("\n\n")
+    terms = [entry.splitlines()[0] for entry in entries]
+    assert terms == sorted(set(terms), key=str.casefold)
+    stems = {chapter.stem for chapter in CHAPTERS}
+    for entry in entries:
+        number, stem = re.search(r"\(\[chapter (\d+)\]\(\.\./notebooks/(\w+)\.ipynb\)\)\.$", entry).groups()
+        assert stem in stems and int(stem[:2]) == int(number), entry
+
+
+def test_references_hold_every_paper_that_a_chapter_names():
+    entries = parse_file(str(ROOT / "book" / "references.bib")).entries.values()
+    known = {entry.fields[key].lower() for entry in entries for key in ("doi", "eprint") if key in entry.fields}
+    assert all({"doi", "eprint"} & set(entry.fields) for entry in entries)
+    named = {
+        (chapter.stem, next(filter(None, match)).lower())
+        for chapter in CHAPTERS
+        for match in PAPER.findall(chapter.read_text(encoding="utf-8"))
+    }
+    assert {chapter for chapter, _ in named} == {chapter.stem for chapter in CHAPTERS}
+    assert sorted((chapter, paper) for chapter, paper in named if paper not in known) == []
+
+
+def test_figures_keep_their_alternative_text_and_their_size(offline_book):
+    html = page(offline_book, "notebooks/chapter")
+    (image,) = re.findall(r"<img[^>]*/_images/[^>]*>", html.replace("\n", " "))
+    assert 'alt="The loss &quot;falls&quot; from 3 to 1."' in image
+    assert re.search(r'width="\d{3}" height="\d{3}"', image) and 'loading="lazy"' in image and "style=" not in image
+
+
+def test_a_figure_without_alternative_text_fails_the_build(tmp_path):
+    cell = nbformat.v4.new_code_cell("%matplotlib inline\nimport matplotlib.pyplot as plt\n_ = plt.plot([1, 2])")
+    done = build_book(tmp_path, cells=[cell])
+    assert done.returncode != 0 and "a figure without alternative text" in done.stderr
+
+
+def test_fold_is_called_by_its_visible_text(offline_book):
+    html = page(offline_book, "notebooks/chapter")
+    assert "<summary>" in html and "Toggle hidden content" not in html
+
+
+def test_mathematics_is_local_and_only_where_it_is_needed(offline_book):
+    mathjax = extension("book_offline").MATHJAX
+    assert (offline_book / "_build" / "html" / "_static" / mathjax).stat().st_size > 1_000_000
+    assert mathjax in page(offline_book, "book/page")
+    assert mathjax not in page(offline_book, "book/index") + page(offline_book, "notebooks/chapter")
+
+
+def test_pages_load_nothing_from_outside(offline_book):
+    for name in ("book/index", "book/page", "notebooks/chapter", "search"):
+        html = page(offline_book, name)
+        assert re.findall(r"<(?:link|script|img|iframe)[^>]*(?:src|href)=\"(?:https?:)?//[^\"]*", html) == []
+        assert "thebe@" not in html
+
+
+def test_without_an_address_there_is_no_button_to_it(offline_book):
+    html = page(offline_book, "notebooks/chapter") + page(offline_book, "book/page")
+    assert "While the public address" in html
+    for word in ("launch-buttons", "colab.research", "issues/new", "source-repository", "Source repository"):
+        assert word not in html
+
+
+def test_with_an_address_buttons_lead_to_it(public_book):
+    chapter, text = page(public_book, "notebooks/chapter"), page(public_book, "book/page")
+    colab = "https://colab.research.google.com/github/example/unet-tutorial/blob/main/notebooks/chapter.ipynb"
+    assert f'href="{colab}"' in chapter
+    assert f'href="{EXAMPLE}"' in chapter and f'href="{EXAMPLE}/issues/new' in chapter
+    assert "The rocket at the top" in text and "colab.research" not in text
+
+
+def test_an_address_elsewhere_gives_a_link_but_no_colab():
+    options = extension("book_repository").theme_options("https://example.org/code/unet-tutorial")
+    assert [link["url"] for link in options["icon_links"]] == ["https://example.org/code/unet-tutorial"]
+    assert options["launch_buttons"] == {} and options["repository_url"] == ""
+
+
+@pytest.mark.parametrize("url", ["http://example.org/x", "github.com/example/x", EXAMPLE + "/"])
+def test_a_wrong_address_is_refused(url):
+    with pytest.raises(ValueError, match="repository url must be empty or https://.* got"):
+        extension("book_repository").theme_options(url)
+
+
+def test_readme_says_what_the_setting_says():
+    repository = settings()["repository"]
+    expected = extension("book_repository").readme_lines(repository["url"], repository["branch"])
+    assert expected in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+def test_readme_of_a_public_repository_links_to_colab():
+    lines = extension("book_repository").readme_lines(EXAMPLE)
+    assert EXAMPLE in lines and f"{EXAMPLE.removeprefix('https://')}" in lines
+    assert "(https://colab.research.google.com/github/example/unet-tutorial/blob/main/notebooks/01_" in lines
+
+
+def test_map_shows_every_feature_map():
+    maps = feature_maps(64, 48, channels=(8, 16, 32))
+    svg = ElementTree.fromstring(extension("book_diagram").draw(maps))
+    words = [element.text for element in svg.iter("text")]
+    for feature_map in maps:
+        assert feature_map.part in words
+        assert f"{feature_map.channels} × {feature_map.height} × {feature_map.width}" in words
+    assert svg.get("role") == "img" and "8 × 64 × 48 to 16 × 32 × 24" in svg.get("aria-label")
+    kinds = [line.get("class") for line in svg.iter("line")]
+    assert kinds.count("skip") == 2 + 1 and kinds.count("down") == 2 + 1  # one of each explains the arrows
+
+
+def test_licences_and_citation():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["version"] == project["version"] and citation["title"] == settings()["title"]
+    assert "MIT License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Attribution 4.0 International" in (ROOT / "LICENSE-TEXT").read_text(encoding="utf-8")
