@@ -209,8 +209,8 @@ def draw_cells(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
         inside = depth > 0
         body = contrast * rng.uniform(0.8, 1.2) * (0.55 + 0.6 * np.sqrt(depth.clip(0, 1)))  # dimmer at the rim
         body += light[box] + 0.09 * grain[box]
-        image[box][inside] = body[inside]
-        labels[box][inside] = number
+        np.copyto(image[box], body, where=inside)
+        np.copyto(labels[box], number, where=inside)
     labels = _consecutive(labels)
 
     ndimage.gaussian_filter(image, rng.uniform(0.7, 1.0), output=image, truncate=3)
