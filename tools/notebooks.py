@@ -32,8 +32,6 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
 }
-# How the notebooks are compared: in parallel, but the cells of one notebook in order and in one kernel.
-NBVAL = ["--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadscope", "-p", "no:cacheprovider"]
 # nbval does not compare these, and git does not carry them.
 STRIPPED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json")
 

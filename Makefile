@@ -1,0 +1,17 @@
+# Thin names over the tools, which work without make too (README.md).
+PYTHON ?= python3
+RUN := .venv/bin/python tools
+
+.PHONY: install book serve test notebooks clean
+
+book serve test: install
+	$(RUN)/run.py $@
+
+notebooks: install
+	$(RUN)/notebooks.py build
+
+install:
+	@$(PYTHON) tools/install.py
+
+clean:
+	$(PYTHON) tools/run.py clean
