@@ -17,7 +17,20 @@ SKIPS = ("concat", "add", "none")
 
 
 class FeatureMap(NamedTuple):
-    """The result of one step: which part of the network made it, and its shape."""
+    """The result of one step: which part of the network made it, and its shape.
+
+    Attributes
+    ----------
+    part : str
+        The part of the network, such as ``"input"`` or ``"bottleneck"``.
+    channels, height, width : int
+        The shape, without the batch.
+
+    Examples
+    --------
+    >>> feature_maps(64, 64)[0]
+    FeatureMap(part='input', channels=3, height=64, width=64)
+    """
 
     part: str
     channels: int
@@ -26,7 +39,19 @@ class FeatureMap(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Bytes that one training step holds, by what they are for."""
+    """Bytes that one training step holds, by what they are for.
+
+    Attributes
+    ----------
+    weights, gradients, optimizer, activations : int
+        Bytes each: the parameters, their gradients, what the optimiser remembers, and the feature maps that the way
+        back needs.
+
+    Examples
+    --------
+    >>> Memory(weights=4, gradients=4, optimizer=8, activations=100).total
+    116
+    """
 
     weights: int
     gradients: int

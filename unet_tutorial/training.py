@@ -25,7 +25,18 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class Scores(NamedTuple):
-    """How good a model is on a set of images: the mean loss and the mean IoU, over the images."""
+    """How good a model is on a set of images: the mean loss and the mean IoU, over the images.
+
+    Attributes
+    ----------
+    loss, iou : float
+        The two means.
+
+    Examples
+    --------
+    >>> Scores(loss=0.25, iou=0.8)
+    Scores(loss=0.25, iou=0.8)
+    """
 
     loss: float
     iou: float
