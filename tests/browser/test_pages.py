@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from browser import HELP, find
-
 ROOT = Path(__file__).resolve().parents[2]
 LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -123,10 +121,3 @@ def test_a_good_page_has_no_problems(small_page):
 @pytest.mark.parametrize("problem", BROKEN)
 def test_each_check_can_fail(small_page, problem):
     assert problem in "\n".join(small_page(BROKEN[problem]))
-
-
-def test_a_missing_browser_fails_and_says_what_to_do(monkeypatch):
-    monkeypatch.setattr("browser.candidates", lambda: ["/nowhere/chromium"])
-    with pytest.raises(FileNotFoundError) as error:
-        find()
-    assert str(error.value) == HELP
