@@ -57,7 +57,7 @@ def test_links_between_files(tmp_path):
     chapter = tmp_path / "book" / "chapters" / "01_a.md"
     chapter.write_text(
         "[right](02_b.ipynb) [a place](02_b.ipynb#here) [outside](https://example.org) [here](#top)\n"
-        "`[code](no.md)`\n```text\n[code](no.md)\n```\n[wrong](03_c.ipynb) <a href=\"gone.md\">x</a> ![alt](none.png)\n"
+        '`[code](no.md)`\n```text\n[code](no.md)\n```\n[wrong](03_c.ipynb) <a href="gone.md">x</a> ![alt](none.png)\n'
     )
     assert list(link_problems(tmp_path, chapter)) == [
         f"book/chapters/01_a.md: links to {target}, which does not exist."

@@ -1,9 +1,9 @@
 """Build the book, show it, test everything: what the Makefile's names stand for, also where there is no make.
 
-    python tools/run.py book     run the chapters and build _build/html
-    python tools/run.py serve    show the built book in a browser on this computer; build it first if it is not current
-    python tools/run.py test     check sources, package, notebooks, book and pages; go on after a failure, and sum up
-    python tools/run.py clean    remove everything that was built, but not .venv
+python tools/run.py book     run the chapters and build _build/html
+python tools/run.py serve    show the built book in a browser on this computer; build it first if it is not current
+python tools/run.py test     check sources, package, notebooks, book and pages; go on after a failure, and sum up
+python tools/run.py clean    remove everything that was built, but not .venv
 """
 
 from __future__ import annotations
