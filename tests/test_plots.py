@@ -10,6 +10,7 @@ from unet_tutorial import plots, sizing
 
 def test_show_emits_a_picture_with_its_description(monkeypatch):
     shown = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: "a shell")
     monkeypatch.setattr("IPython.display.display", lambda data, metadata, raw: shown.append((data, metadata, raw)))
     plots.show(plots.images([np.eye(4)]), alt="A white diagonal.")
     ((data, metadata, raw),) = shown
@@ -28,7 +29,9 @@ def test_show_wants_a_figure():
         plots.show(np.eye(4), alt="a picture")
 
 
-@pytest.mark.parametrize("shape, drawn", [((5, 4), (5, 4)), ((1, 5, 4), (5, 4)), ((3, 5, 4), (5, 4, 3)), ((5, 4, 3),) * 2])
+@pytest.mark.parametrize(
+    "shape, drawn", [((5, 4), (5, 4)), ((1, 5, 4), (5, 4)), ((3, 5, 4), (5, 4, 3)), ((5, 4, 3), (5, 4, 3))]
+)
 def test_images_draws_every_pixel_as_it_is(shape, drawn):
     values = torch.rand(shape, requires_grad=True)
     figure = plots.images([values, values], ["left", "right"], columns=1, colorbar=True)

@@ -19,6 +19,8 @@ COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 def show(figure: Figure, alt: str) -> None:
     """Display a figure in a notebook, with the text that a screen reader speaks in its place.
 
+    Outside a notebook there is nothing to display it in, and only the text is printed.
+
     Parameters
     ----------
     figure : matplotlib.figure.Figure
@@ -36,12 +38,16 @@ def show(figure: Figure, alt: str) -> None:
     >>> show(curves({"loss": [1.0, 0.5, 0.3]}, xlabel="epoch"), alt="The loss falls from 1.0 to 0.3.")
     The loss falls from 1.0 to 0.3.
     """
+    from IPython import get_ipython
     from IPython.display import display
 
     if not isinstance(figure, Figure):
         raise ValueError(f"figure must be a matplotlib Figure, but got {type(figure).__name__}.")
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError("alt must describe in words what the figure shows, but got an empty text.")
+    if get_ipython() is None:
+        print(alt)
+        return
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
     png = base64.b64encode(buffer.getvalue()).decode()

@@ -22,14 +22,14 @@ class FeatureMap(NamedTuple):
     Attributes
     ----------
     part : str
-        The part of the network, such as ``"input"`` or ``"bottleneck"``.
+        The part of the network, such as ``"image"`` or ``"bottleneck"``.
     channels, height, width : int
         The shape, without the batch.
 
     Examples
     --------
     >>> feature_maps(64, 64)[0]
-    FeatureMap(part='input', channels=3, height=64, width=64)
+    FeatureMap(part='image', channels=3, height=64, width=64)
     """
 
     part: str
