@@ -98,7 +98,8 @@ def test_masks_of_another_size_than_the_image_are_refused(mask, num_classes, ima
         (torch.zeros(1, 4, 4, dtype=torch.uint8), "floating point between 0 and 1, but got uint8. .* image / 255"),
         (torch.full((1, 4, 4), float("nan")), "image must be finite, but 16 of its values are not"),
         (torch.full((1, 4, 4), float("inf")), "image must be finite, but 16 of its values are not"),
-        (torch.tensor([[[-0.5, 200.0]]]), "between 0 and 1, but spans -0.5 to 200. Divide 8-bit values by 255"),
+        (torch.tensor([[[0.0, 200.0]]]), "between 0 and 1, but spans 0 to 200. Divide 8-bit values by 255"),
+        (torch.tensor([[[-0.5, 1.0]]]), "between 0 and 1, but spans -0.5 to 1. .* scale the image's own range"),
         (None, "image must be a torch tensor or a numpy array, but got NoneType"),
     ],
 )
