@@ -14,10 +14,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import sync_playwright
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "msedge", "chrome")
 MACOS = (
@@ -39,18 +41,18 @@ HELP = (
     "No Chromium was found, and none could be installed. Install Chromium, Google Chrome or Microsoft Edge in the "
     "usual way of your system, or run `python -m playwright install --with-deps chromium`, and start again."
 )
-PLAYWRIGHT_SECONDS, SYSTEM_SECONDS = 300, 600
+START_SECONDS, PLAYWRIGHT_SECONDS, SYSTEM_SECONDS = 60, 300, 600
 
 
-def candidates() -> list[str]:
-    """Return every place where a browser may lie, the preferred first."""
-    places = [shutil.which(command) for command in COMMANDS]
+def candidates() -> Iterator[str]:
+    """Yield every place where a browser may lie, the preferred first."""
+    yield from filter(None, map(shutil.which, COMMANDS))
     if sys.platform == "darwin":
-        places += MACOS
+        yield from MACOS
     if sys.platform == "win32":
         folders = [os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")]
-        places += [str(Path(folder, path)) for folder in folders if folder for path in WINDOWS]
-    return [place for place in [*places, playwright_path()] if place]
+        yield from (str(Path(folder, path)) for folder in folders if folder for path in WINDOWS)
+    yield playwright_path()
 
 
 def playwright_path() -> str:
@@ -61,12 +63,14 @@ def playwright_path() -> str:
 
 def starts(path: str) -> bool:
     """Return whether the browser at `path` runs; some distributions ship only a script that says it is elsewhere."""
-    try:
-        with launch(path):
-            return True
-    except Error as error:
-        print(f"{path} does not start: {error.message.splitlines()[0]}", file=sys.stderr)
-        return False
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [path, *FLAGS, "--headless", f"--user-data-dir={profile}", "--dump-dom", "about:blank"]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=START_SECONDS)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"{path} does not start: {error}", file=sys.stderr)
+            return False
+    return True
 
 
 def find() -> str:
