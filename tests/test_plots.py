@@ -43,6 +43,12 @@ def test_images_draws_every_pixel_as_it_is(shape, drawn):
     assert axes[0].images[0].get_interpolation() == "nearest"
 
 
+@pytest.mark.parametrize("dtype, kept", [(torch.uint8, "uint8"), (torch.bool, "bool"), (torch.bfloat16, "float32")])
+def test_tensors_keep_their_values_and_whole_numbers_their_type(dtype, kept):
+    picture = plots.to_picture(torch.ones(3, 4, 5, dtype=dtype))
+    assert picture.dtype == kept and (picture == 1).all()
+
+
 def test_overlay_colours_the_mask_and_nothing_else():
     image, mask = np.full((2, 2), 0.5), np.array([[1, 0], [0, 0]])
     result = plots.overlay(image, mask, color="#ff0000", alpha=0.5)

@@ -145,7 +145,9 @@ def to_picture(picture) -> np.ndarray:
     (8, 6, 3)
     """
     if hasattr(picture, "detach"):
-        picture = picture.detach().cpu().float().numpy()
+        picture = picture.detach().cpu()
+        # numpy knows no bfloat16; whole numbers stay, because 0 to 255 means a colour and 0.0 to 255.0 does not
+        picture = (picture.float() if picture.is_floating_point() else picture).numpy()
     array = np.asarray(picture)
     if array.ndim == 3 and array.shape[0] == 1:
         array = array[0]
