@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 INDEX = BUILD / "html" / "index.html"
 BUILT = ("_build", "build", "dist", "unet_tutorial.egg-info", ".pytest_cache", ".ruff_cache")
+JUPYTER_BOOK = ["-c", "from jupyter_book.cli.main import main; main()"]  # it cannot be run with -m
 PYTEST = ["-m", "pytest", "-q"]
 # In parallel, but the cells of one notebook in order and in one kernel.
 NBVAL = ["--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadscope"]
@@ -49,7 +50,7 @@ def book() -> int:
     """Run the chapters and build the pages from nothing, with every warning an error."""
     start = time.perf_counter()
     shutil.rmtree(BUILD, ignore_errors=True)
-    if not run(["-m", "jupyter_book", "build", ".", "-n", "-W", "--keep-going"]):
+    if not run([*JUPYTER_BOOK, "build", ".", "-n", "-W", "--keep-going"]):
         print("The book was not built.", file=sys.stderr)
         return 1
     print(f"\nThe book is built ({time.perf_counter() - start:.0f} s). Open it: {INDEX.as_uri()}", flush=True)
