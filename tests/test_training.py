@@ -1,0 +1,354 @@
+"""Training: it learns, it repeats, it leaves things as they were, and it says what is wrong."""
+
+import os
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from unet_tutorial import training
+from unet_tutorial.data.synthetic import SyntheticCircleDataset
+from unet_tutorial.losses import CombinedLoss, bce_loss
+from unet_tutorial.metrics import iou, predicted_masks
+from unet_tutorial.training import History, Scores, choose_device, evaluate, fit
+from unet_tutorial.unet import UNet
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+def discs(samples: int, split: str = "train", batch_size: int = 4, **options) -> DataLoader:
+    return DataLoader(SyntheticCircleDataset(samples, image_size=64, split=split), batch_size, **options)
+
+
+def tiny(**options) -> UNet:
+    torch.manual_seed(0)
+    return UNet(1, channels=(4, 8, 16), **options)
+
+
+def batch(images: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(images, 1, 16, 16, generator=generator)
+    return x, (x > 0.5).float()
+
+
+def quick(model: nn.Module, train=None, val=None, **options) -> History:
+    """Fit on the CPU, for one epoch on one batch where nothing else is said."""
+    defaults = {"epochs": 1, "device": "cpu", "progress": False}
+    train, val = ([batch()] if loader is None else loader for loader in (train, val))
+    return fit(model, train, val, **defaults | options)
+
+
+# It learns -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_it_finds_discs_that_it_has_never_seen(device):
+    torch.manual_seed(0)
+    model = UNet(1, channels=(8, 16, 32))
+    history = fit(
+        model, discs(64, shuffle=True), discs(32, "val"), epochs=5, learning_rate=0.03, device=device, progress=False
+    )
+    assert history.epochs == len(history.val_loss) == len(history.val_iou) == 5
+    assert history.val_iou[-1] > 0.9
+    assert history.train_loss[-1] < history.train_loss[0]
+    scores = evaluate(model, discs(32, "test"))
+    assert scores.iou > 0.9
+    assert next(model.parameters()).device.type == device
+
+
+def test_several_classes():
+    """Left half class 1, right half class 2, told apart by brightness; background between."""
+    labels = torch.zeros(4, 16, 16, dtype=torch.int64)
+    labels[..., :6], labels[..., 10:] = 1, 2
+    images = labels[:, None].float() / 2 + 0.05 * torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    data = [(images, labels)]
+    history = quick(tiny(num_classes=3), data, data, epochs=60, learning_rate=0.03)
+    assert history.val_iou[-1] > 0.95
+
+
+def test_the_same_seed_gives_the_same_weights():
+    def trained(seed: int, **options) -> tuple[nn.Module, History]:
+        torch.manual_seed(seed)
+        model = UNet(1, channels=(4, 8))
+        return model, quick(model, discs(12, shuffle=True, **options), discs(4, "val"), epochs=2)
+
+    (first, history), (again, same), (other, _) = trained(3), trained(3), trained(4)
+    (workers, with_workers) = trained(3, num_workers=1)
+    assert history == same == with_workers
+    for twin in (again, workers):
+        assert all(torch.equal(a, b) for a, b in zip(first.parameters(), twin.parameters(), strict=True))
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_a_step_is_the_one_written_out_by_hand():
+    """Two batches, SGD without schedule: forward, backward, step, and nothing else."""
+    batches = [batch(3), batch(2)]
+    model, by_hand = tiny(), tiny()
+    history = quick(model, batches, optimizer=torch.optim.SGD, schedule="constant", learning_rate=0.1)
+    by_hand.train()
+    losses = []
+    for x, masks in batches:
+        loss = CombinedLoss()(by_hand(x), masks)
+        gradients = torch.autograd.grad(loss, list(by_hand.parameters()))
+        with torch.no_grad():
+            for parameter, gradient in zip(by_hand.parameters(), gradients, strict=True):
+                parameter -= 0.1 * gradient
+        losses.append(loss.item())
+    for mine, other in zip(model.state_dict().values(), by_hand.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine, other)
+    assert history.train_loss == [pytest.approx((3 * losses[0] + 2 * losses[1]) / 5)]  # over images, not batches
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "constant"])
+def test_the_learning_rate_follows_its_schedule(schedule):
+    rates = []
+
+    class Recorder(torch.optim.AdamW):
+        def step(self):
+            rates.append(self.param_groups[0]["lr"])
+            super().step()
+
+    quick(tiny(), [batch()] * 5, epochs=4, optimizer=Recorder, schedule=schedule, learning_rate=0.02)
+    assert len(rates) == 20
+    if schedule == "constant":
+        assert rates == [0.02] * 20
+    else:
+        top = rates.index(max(rates))
+        assert max(rates) == pytest.approx(0.02)
+        assert top == 5  # after 30 % of the steps
+        assert rates[:top] == sorted(rates[:top])
+        assert rates[top:] == sorted(rates[top:], reverse=True)
+        assert rates[0] < 0.001
+        assert rates[-1] < 1e-6
+
+
+def test_the_optimizer_and_the_loss_can_be_chosen():
+    built = []
+
+    def sgd(parameters, lr):
+        built.append(torch.optim.SGD(parameters, lr, momentum=0.9))
+        return built[-1]
+
+    model = tiny()
+    history = quick(model, loss=bce_loss, optimizer=sgd)
+    assert len(built) == 1
+    assert history.val_loss[-1] == evaluate(model, [batch()], loss=bce_loss).loss
+    quick(tiny(), optimizer=partial(torch.optim.SGD, momentum=0.9))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_very_short_training_works(steps):
+    assert quick(tiny(), [batch()], epochs=steps).epochs == steps
+
+
+# It measures over images ---------------------------------------------------------------------------------------------
+
+
+def test_the_mean_is_over_images_also_with_a_smaller_last_batch():
+    model = nn.Conv2d(1, 1, kernel_size=1)  # a plain threshold at one half
+    nn.init.constant_(model.weight, 20)
+    nn.init.constant_(model.bias, -10)
+    dataset = SyntheticCircleDataset(7, image_size=64)
+    images, masks = (torch.stack(parts) for parts in zip(*dataset, strict=True))
+    with torch.no_grad():
+        logits = torch.cat([model(image[None]) for image in images])
+        losses = [CombinedLoss()(logit[None], mask[None]) for logit, mask in zip(logits, masks, strict=True)]
+    expected = Scores(torch.stack(losses).mean().item(), iou(predicted_masks(logits), masks).mean().item())
+    assert iou(predicted_masks(logits), masks).std() > 0.01  # or else any mean would do
+    for batch_size in (1, 3, 7):
+        assert evaluate(model, DataLoader(dataset, batch_size)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_threshold_counts():
+    model = nn.Conv2d(1, 1, kernel_size=1)
+    nn.init.zeros_(model.weight)
+    nn.init.zeros_(model.bias)  # a probability of one half everywhere
+    data = [(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4))]
+    assert evaluate(model, data, threshold=0.4).iou == 1
+    assert evaluate(model, data, threshold=0.6).iou == 0
+    with pytest.raises(ValueError, match="threshold"):
+        evaluate(model, data, threshold=50)
+
+
+def test_a_model_without_parameters_can_be_judged():
+    assert evaluate(nn.Identity(), [(torch.full((1, 1, 4, 4), 9.0), torch.ones(1, 1, 4, 4))]).iou == 1
+
+
+# It leaves things as they were ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluate_changes_neither_weights_nor_statistics_nor_modes(training):
+    model = tiny().train(training)
+    model.encoder.stages[0].eval()  # frozen by hand, and to stay so
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    evaluate(model, discs(4))
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_fit_trains_in_training_mode_and_judges_in_eval_mode():
+    model = tiny().eval()
+    modes = []
+    model.register_forward_hook(lambda module, inputs, output: modes.append(module.training))
+    quick(model, [batch(), batch()], [batch()], epochs=2)
+    assert modes == [True, True, False] * 2
+    assert not any(module.training for module in model.modules())
+
+
+def test_the_modes_come_back_after_an_error():
+    model = tiny().eval()
+    with pytest.raises(ValueError, match="images must have 1 channel"):
+        quick(model, [(torch.zeros(2, 3, 16, 16), torch.zeros(2, 1, 16, 16))])
+    assert not any(module.training for module in model.modules())
+
+
+def test_evaluate_stays_where_the_model_is_and_moves_it_when_told():
+    with pytest.raises(ValueError, match="device must be a name such as 'cpu' or 'cuda', but got 'gpu'"):
+        evaluate(tiny(), [batch()], device="gpu")
+    for device in DEVICES:
+        model = tiny()
+        evaluate(model, [batch()], device=device)
+        assert next(model.parameters()).device.type == device
+        evaluate(model, [batch()])
+        assert next(model.parameters()).device.type == device
+
+
+# It says what is wrong -----------------------------------------------------------------------------------------------
+
+
+def test_the_device_is_a_gpu_if_there_is_one():
+    assert choose_device() == torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == choose_device(torch.device("cpu")) == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu", "device must be a name such as 'cpu' or 'cuda', but got 'gpu'"),
+        (["cpu"], r"device must be a name such as 'cpu' or 'cuda', but got \['cpu'\]"),
+        (f"cuda:{torch.cuda.device_count()}", f"is not there: torch finds {torch.cuda.device_count()} GPUs"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(device, message):
+    with pytest.raises(ValueError, match=message):
+        choose_device(device)
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter([])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, but got 0"),
+        ({"epochs": 1.0}, "epochs must be a whole number of at least 1, but got 1.0"),
+        ({"learning_rate": 0}, "learning_rate must be a number greater than 0, but got 0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number greater than 0, but got nan"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number greater than 0, but got 'fast'"),
+        ({"schedule": "one cycle"}, "schedule must be one of .* Did you mean 'one-cycle'"),
+        ({"device": "gpu"}, "device must be a name such as"),
+        ({"loss": nn.BCEWithLogitsLoss(reduction="none")}, r"loss must return one number a batch, but returned the"),
+        ({"train": DataLoader(Stream())}, "train_loader must know its number of batches, but DataLoader has no"),
+        ({"val": iter([batch()])}, "val_loader must know its number of batches, but list_iterator has no length"),
+        ({"train": [torch.zeros(2, 1, 16, 16)]}, "must be a pair of tensors .images, masks., but the loader gave Ten"),
+        ({"train": [(*batch(), 1)]}, "must be a pair of tensors .images, masks., but the loader gave 3 parts"),
+        ({"train": [{"image": 1}]}, "must be a pair of tensors .images, masks., but the loader gave dict"),
+        ({"train": [(batch(2)[0], batch(3)[1])]}, "one mask an image, but got 2 images and 3 masks"),
+        ({"train": [(batch()[0], batch()[1][:, 0])]}, r"masks must have the shape \(2, 1, 16, 16\) .*unsqueeze\(1\)"),
+        ({"train": [(batch()[0], 255 * batch()[1])]}, "masks must hold only 0 and 1"),
+        ({"train": [(batch()[0], batch()[1].long())]}, "masks must be torch.float32"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        quick(tiny(), **options)
+
+
+def test_a_built_optimizer_is_refused():
+    model = tiny()
+    built = torch.optim.Adam(model.parameters())
+    with pytest.raises(ValueError, match="got a built Adam. Pass the class, such as torch.optim.Adam, and learning"):
+        quick(model, optimizer=built)
+
+
+@pytest.mark.parametrize("name", ["train_loader", "val_loader"])
+def test_an_empty_loader_is_refused_before_training(name):
+    model = tiny()
+    before = model.head.weight.clone()
+    empty = DataLoader(TensorDataset(*batch(2)), batch_size=4, drop_last=True)
+    loaders = {"train_loader": [batch()], "val_loader": [batch()]} | {name: empty}
+    with pytest.raises(ValueError, match=f"{name} must give at least one batch, but it is empty.*drop_last"):
+        fit(model, **loaders, epochs=1, device="cpu", progress=False)
+    assert torch.equal(model.head.weight, before)
+
+
+def test_evaluating_on_nothing_is_refused():
+    with pytest.raises(ValueError, match="loader must give at least one batch, but it is empty"):
+        evaluate(tiny(), [])
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training_with_the_weights_from_before():
+    images, masks = batch()
+    broken = images.clone()
+    broken[0, 0, 3, 3] = float("nan")
+    model, reference = tiny(), tiny()
+    with pytest.raises(FloatingPointError, match="the loss is nan in batch 2 of epoch 1. Look for NaN or infinity in"):
+        quick(model, [(images, masks), (broken, masks)], optimizer=torch.optim.SGD, schedule="constant")
+    quick(reference, [(images, masks)], optimizer=torch.optim.SGD, schedule="constant")
+    for mine, other in zip(model.parameters(), reference.parameters(), strict=True):
+        assert torch.equal(mine, other)
+    with pytest.raises(FloatingPointError, match="the loss is nan in batch 1 of the evaluation"):
+        evaluate(tiny(), [(broken, masks)])
+
+
+# It shows where it is ------------------------------------------------------------------------------------------------
+
+SHOWN = """
+import torch
+from unet_tutorial.training import fit
+from unet_tutorial.unet import UNet
+data = [(torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8))] * 3
+fit(UNet(1, channels=(2, 4)), data, data, epochs=2, device="cpu", progress={progress})
+"""
+
+
+@pytest.mark.parametrize(
+    ("progress", "environment", "shown"),
+    [(True, {}, True), (False, {}, False), (True, {"TQDM_DISABLE": "1"}, False)],
+)
+def test_the_progress_bar_can_be_hidden_by_argument_and_by_environment(progress, environment, shown):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TQDM_")}
+    run = subprocess.run(
+        [sys.executable, "-c", SHOWN.format(progress=progress)],
+        env=clean | environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert run.stdout == ""
+    assert ("epoch 2/2" in run.stderr and "6/6" in run.stderr and "val_iou=" in run.stderr) == shown
+    assert bool(run.stderr) == shown
+
+
+def test_the_history_is_a_stable_line():
+    assert repr(History()) == "History(epochs=0)"
+    history = History([0.5, 0.25], [0.5, 0.3], [0.1, 0.9])
+    assert repr(history) == "History(epochs=2, train_loss=0.2500, val_loss=0.3000, val_iou=0.9000)"
+    assert history == History([0.5, 0.25], [0.5, 0.3], [0.1, 0.9])
+
+
+def test_training_knows_no_other_device_by_itself(monkeypatch):
+    """Left alone, fit computes where choose_device says."""
+    asked = []
+    monkeypatch.setattr(training, "choose_device", lambda device: asked.append(device) or torch.device("cpu"))
+    fit(tiny(), [batch()], [batch()], epochs=1, progress=False)
+    assert asked == [None]
