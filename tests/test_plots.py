@@ -49,6 +49,11 @@ def test_tensors_keep_their_values_and_whole_numbers_their_type(dtype, kept):
     assert picture.dtype == kept and (picture == 1).all()
 
 
+def test_a_mask_that_is_true_everywhere_is_white():
+    (axes,) = plots.images([torch.ones(4, 4, dtype=torch.bool)]).axes
+    assert axes.images[0].get_clim() == (0, 1)
+
+
 def test_overlay_colours_the_mask_and_nothing_else():
     image, mask = np.full((2, 2), 0.5), np.array([[1, 0], [0, 0]])
     result = plots.overlay(image, mask, color="#ff0000", alpha=0.5)
@@ -79,7 +84,7 @@ def test_diagram_names_every_feature_map(depth):
     maps = sizing.feature_maps(256, 192, channels=[8 * 2**i for i in range(depth + 1)])
     figure = plots.unet_diagram(maps)
     written = [text.get_text() for text in figure.axes[0].texts]
-    assert written == [f"{m.part}\n{m.channels} × {m.height} × {m.width}" for m in maps]
+    assert sorted(written) == sorted(f"{m.part}\n{m.channels} × {m.height} × {m.width}" for m in maps)
     arrows = [p for p in figure.axes[0].patches if type(p).__name__ == "FancyArrowPatch"]
     assert len(arrows) == len(maps) - 1 + depth  # from each map to the next, and the skip connections
 

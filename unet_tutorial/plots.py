@@ -78,7 +78,7 @@ def images(
     cmap : str, default "gray"
         The colour map for pictures with one channel.
     vmin, vmax : float, optional
-        The values drawn darkest and brightest; each picture's own extremes if not given.
+        The values drawn darkest and brightest; if not given, each picture's own extremes, or False and True.
     colorbar : bool, default False
         Draw the scale of the values beside each picture.
     size : float, default 2.4
@@ -111,7 +111,8 @@ def images(
     figure.set_layout_engine("constrained")
     for i, array in enumerate(arrays):
         axes = figure.add_subplot(rows, columns, i + 1)
-        drawn = axes.imshow(array, cmap=cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
+        low, high = (0, 1) if array.dtype == bool and vmin is vmax is None else (vmin, vmax)
+        drawn = axes.imshow(array, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
         axes.set_xticks([])
         axes.set_yticks([])
         if titles is not None:
@@ -289,7 +290,7 @@ def curves(
 
 
 def unet_diagram(maps: Sequence, *, foreground: str = "black") -> Figure:
-    """Draw the U: every stage as a box whose height shows its size and whose width shows its channels.
+    """Draw the U, narrow enough for a phone: every stage is a box, higher for more pixels, wider for more channels.
 
     Parameters
     ----------
@@ -311,64 +312,48 @@ def unet_diagram(maps: Sequence, *, foreground: str = "black") -> Figure:
     --------
     >>> from unet_tutorial.sizing import feature_maps
     >>> figure = unet_diagram(feature_maps(64, 64, channels=(8, 16, 32)))
-    >>> [text.get_text() for text in figure.axes[0].texts][:2]
-    ['image\\n3 × 64 × 64', 'encoder 1\\n8 × 64 × 64']
+    >>> figure.axes[0].texts[0].get_text()
+    'encoder 1\\n8 × 64 × 64'
     """
     if len(maps) < 5 or maps[0].part != "image" or maps[-1].part != "logits":
         raise ValueError("maps must be a list as sizing.feature_maps returns it, from the image to the logits.")
     depth = len(maps) // 2 - 1
-    figure = Figure(figsize=(2.1 * depth + 3.2, 1.25 * depth + 1.9), layout="constrained")
+    finest, bottleneck = maps[1], maps[depth + 1]
+    figure = Figure(figsize=(5.6, 1.12 * depth + 2.2), layout="constrained")
     figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
+    axes = figure.add_subplot(xlim=(-1.5, 1.5), ylim=(-depth - 0.75, 1.15))
     axes.set_axis_off()
-    tallest = max(m.height for m in maps)
-    widest = max(m.channels for m in maps)
-    places = [(-1, 0)] + [(i, i) for i in range(depth)] + [(depth, depth)]
-    places += [(2 * depth - i, i) for i in reversed(range(depth))] + [(2 * depth + 1, 0)]
     boxes = []
-    for m, (column, level) in zip(maps, places, strict=True):
-        box = _stage_box(column, level, m.height / tallest, m.channels / widest, foreground)
-        axes.add_patch(box)
-        boxes.append(box)
-        _stage_label(axes, m, box, column - depth, level, foreground)
-    for i, (start, end) in enumerate(zip(boxes, boxes[1:], strict=False)):
-        if places[i + 1][1] > places[i][1]:
-            _arrow(axes, _edge(start, 0.5, 0), _edge(end, 0.5, 1), RED)
-        elif places[i + 1][1] < places[i][1]:
-            _arrow(axes, _edge(start, 0.5, 1), _edge(end, 0.5, 0), GREEN)
-        else:
-            _arrow(axes, _edge(start, 1, 0.5), _edge(end, 0, 0.5), foreground)
-    for i in range(1, depth + 1):
-        _arrow(axes, _edge(boxes[i], 1, 0.5), _edge(boxes[-1 - i], 0, 0.5), BLUE, dashed=True)
-    handles = [(RED, "max pooling"), (GREEN, "upsampling"), (BLUE, "skip connection")]
-    for color, name in handles:
+    for i, m in enumerate(maps[1:-1]):  # encoder, bottleneck, decoder
+        level = min(i, 2 * depth - i)
+        # Roots, so that the smallest box can still be seen.
+        height = 0.5 * (m.height / finest.height) ** 0.5
+        width = 0.3 * (m.channels / bottleneck.channels) ** 0.5
+        x = (1 - level / depth * 0.65) * (-1 if i < depth else 1) if level < depth else 0
+        corner = (x - width / 2, -level - height / 2)
+        boxes.append(Rectangle(corner, width, height, facecolor=SKY, edgecolor=foreground))
+        axes.add_patch(boxes[-1])
+        _label(axes, x, -level - height / 2 - 0.03, m, foreground, "top")
+    for i in range(depth):
+        left, right = boxes[i], boxes[-1 - i]
+        _arrow(axes, _edge(left, 1, 0.5), _edge(right, 0, 0.5), BLUE, dashed=True)
+        below, lift = boxes[i + 1], _edge(left, 0.5, 0)[1] - 0.3  # under the label
+        _arrow(axes, (_edge(left, 0.5, 0)[0], lift), _edge(below, 0, 1), RED)
+        _arrow(axes, _edge(boxes[-2 - i], 1, 1), (_edge(right, 0.5, 0)[0], lift), GREEN)
+    for m, box, outside in ((maps[0], boxes[0], True), (maps[-1], boxes[-1], False)):
+        (x, y), away = _edge(box, 0.5, 1), 0.32
+        _arrow(axes, (x, y + away) if outside else (x, y), (x, y) if outside else (x, y + away), foreground)
+        _label(axes, x, y + away, m, foreground, "bottom")
+    for color, name in ((RED, "max pooling"), (GREEN, "upsampling"), (BLUE, "skip connection")):
         axes.plot([], [], color=color, label=name, linestyle="--" if color == BLUE else "-")
-    axes.legend(loc="lower left", frameon=False, labelcolor=foreground, fontsize=9)
-    axes.set_xlim(-1.5, 2 * depth + 1.5)
-    axes.set_ylim(-depth - 0.6, 0.8)
+    axes.legend(loc="upper center", frameon=False, labelcolor=foreground, fontsize=9)
     return figure
 
 
-def _stage_box(column: int, level: int, height: float, width: float, foreground: str) -> Rectangle:
-    """Make the box of one feature map; height and width are shares of the largest."""
-    height, width = 0.12 + 0.5 * height, 0.08 + 0.5 * width
-    corner = (column - width / 2, -level - height / 2)
-    return Rectangle(corner, width, height, facecolor=SKY, edgecolor=foreground)
-
-
-def _stage_label(axes, m, box: Rectangle, side: int, level: int, foreground: str) -> None:
-    """Write name and shape where no arrow passes: above, beside, or below the box."""
+def _label(axes, x: float, y: float, m, foreground: str, vertical: str) -> None:
+    """Write the name and the shape of a feature map."""
     text = f"{m.part}\n{m.channels} × {m.height} × {m.width}"
-    if level == 0:
-        (x, y), align = _edge(box, 0.5, 1), {"ha": "center", "va": "bottom"}
-        y += 0.04
-    elif side == 0:
-        (x, y), align = _edge(box, 0.5, 0), {"ha": "center", "va": "top"}
-        y -= 0.04
-    else:
-        (x, y), align = _edge(box, 0 if side < 0 else 1, 0.5), {"ha": "right" if side < 0 else "left", "va": "center"}
-        x += 0.08 if side > 0 else -0.08
-    axes.text(x, y, text, color=foreground, fontsize=9, **align)
+    axes.text(x, y, text, color=foreground, fontsize=9, ha="center", va=vertical)
 
 
 def _edge(box: Rectangle, across: float, up: float) -> tuple[float, float]:
