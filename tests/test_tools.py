@@ -1,0 +1,173 @@
+"""The commands behind make: install once, go on after a failed step, serve what is current, pin what was installed."""
+
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import pytest
+
+import freeze
+import install
+import run
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """A repository with nothing but the two files that say what to install."""
+    for name in ("requirements.txt", "pyproject.toml"):
+        (tmp_path / name).write_text("one\n")
+    for name in ("VENV", "PYTHON", "STAMP"):
+        monkeypatch.setattr(install, name, tmp_path / getattr(install, name).relative_to(install.ROOT))
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_it_installs_once_and_again_when_the_requirements_change(monkeypatch, folder):
+    commands = []
+
+    def record(command, check):
+        assert check
+        commands.append(command[4:])
+
+    monkeypatch.setattr(install.subprocess, "run", record)
+    monkeypatch.setattr(install.venv, "EnvBuilder", lambda with_pip: Builder())
+
+    class Builder:
+        def create(self, place):
+            commands.append(["create"])
+            install.PYTHON.parent.mkdir(parents=True)
+            install.PYTHON.touch()
+
+    once = [
+        ["--disable-pip-version-check", "-r", str(folder / "requirements.txt")],
+        ["--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--editable", str(folder)],
+    ]
+    install.main()
+    install.main()
+    assert commands == [["create"], *once]
+    (folder / "requirements.txt").write_text("two\n")
+    install.main()
+    assert commands == [["create"], *once, *once], "an environment that is there is kept"
+
+
+def test_an_installation_that_failed_is_tried_again(monkeypatch, folder):
+    install.PYTHON.parent.mkdir(parents=True)
+    install.PYTHON.touch()
+
+    def fail(command, check):
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(install.subprocess, "run", fail)
+    for _ in range(2):
+        with pytest.raises(subprocess.CalledProcessError):
+            install.main()
+
+
+def test_an_old_python_is_told_so(monkeypatch):
+    monkeypatch.setattr(install.sys, "version_info", (3, 10, 4))
+    with pytest.raises(SystemExit, match="The book needs Python 3.11 or newer, but .* is Python"):
+        install.main()
+
+
+def test_a_failed_step_does_not_stop_the_others_and_fails_the_test(monkeypatch, capfd):
+    say = ["-c", "import os; print('threads', os.environ.get('OMP_NUM_THREADS'))"]
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(run, "STEPS", {"bad": ["-c", "raise SystemExit(3)"], "good": say, "parallel": [*say, "-n"]})
+    assert run.test() == 1
+    out = capfd.readouterr().out
+    assert [line.split()[-1] for line in out.splitlines()[-4:-1]] == ["FAILED", "passed", "passed"]
+    assert "threads None" in out and "threads 1" in out
+    monkeypatch.setattr(run, "STEPS", {"good": ["-c", ""]})
+    assert run.test() == 0
+
+
+def test_every_step_of_the_test_exists():
+    scripts = [command[0] for command in run.STEPS.values() if command[0] != "-m"]
+    assert scripts and all((run.ROOT / script).is_file() for script in scripts)
+    paths = [command[-1] for command in run.STEPS.values() if "pytest" in command]
+    assert paths == ["--ignore=tests/browser", "notebooks", "tests/browser"]
+
+
+def test_a_book_that_cannot_be_built_fails(monkeypatch, tmp_path, capfd):
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "BUILD", tmp_path / "_build")
+    (tmp_path / "_build").mkdir()
+    assert run.book() == 1
+    assert "The book was not built." in capfd.readouterr().err
+
+
+@pytest.fixture
+def pages(monkeypatch, tmp_path):
+    """A book with one page that is newer than its only source."""
+    for name in ("_config.yml", "_toc.yml", "book/index.md", "_build/html/index.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("hello")
+        os.utime(tmp_path / name, (2_000, 2_000) if "html" in name else (1_000, 1_000))
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "INDEX", tmp_path / "_build" / "html" / "index.html")
+    return tmp_path
+
+
+def test_a_book_is_current_until_a_source_changes(pages):
+    assert run.is_current()
+    os.utime(pages / "book" / "index.md", (3_000, 3_000))
+    assert not run.is_current()
+    run.INDEX.unlink()
+    assert not run.is_current()
+
+
+def test_serve_shows_the_book_on_this_computer_alone(monkeypatch, pages, capsys):
+    answers = []
+
+    def look(address):
+        def get():
+            with urllib.request.urlopen(address) as answer:
+                answers.append(answer.read())
+
+        thread = threading.Thread(target=get)
+        thread.start()
+        monkeypatch.setattr(run.ThreadingHTTPServer, "serve_forever", lambda server: server.handle_request())
+        looks.append((address, thread))
+
+    looks = []
+    monkeypatch.setattr(run.webbrowser, "open", look)
+    assert run.serve() == 0
+    ((address, thread),) = looks
+    thread.join(10)
+    assert address.startswith("http://127.0.0.1:") and answers == [b"hello"]
+    assert f"The book is at {address}" in capsys.readouterr().out
+
+
+def test_what_is_pinned():
+    packages = [
+        ("torch", "2.13.0"),
+        ("pip", "1"),
+        ("nvidia-cublas-cu12", "1"),
+        ("triton", "3"),
+        ("pexpect", "4"),
+        ("A", "1"),
+    ]
+    assert freeze.lines(packages) == ["A==1", "pexpect==4 ; sys_platform != 'win32'", "torch==2.13.0"]
+    assert ("pytest", pytest.__version__) in freeze.installed(sys.executable)
+
+
+def test_this_environment_is_the_pinned_one():
+    """What passes here is what a fresh installation gets."""
+    pinned = (freeze.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {line.partition(" ;")[0] for line in pinned if "==" in line}
+    here = {line.partition(" ;")[0] for line in freeze.lines(freeze.installed(sys.executable))}
+    assert wanted - here == set()
+
+
+def test_everything_that_is_asked_for_is_pinned_as_asked():
+    asked = [
+        line
+        for line in (freeze.ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
+        if line.strip(" #\n")
+    ]
+    pinned = (freeze.ROOT / "requirements.txt").read_text(encoding="utf-8").lower().splitlines()
+    for line in asked:
+        if not line.startswith("#"):
+            assert any(pin == line or pin.startswith(f"{line}==") for pin in pinned), line
