@@ -82,7 +82,11 @@ def offline_book(tmp_path_factory):
         "plots.show(plots.curves({'loss': [3, 2, 1]}, xlabel='epoch'), alt='The loss \"falls\" from 3 to 1.')"
     )
     solution = nbformat.v4.new_code_cell("1 + 1", metadata={"tags": ["hide-cell"]})
-    done = build_book(folder, cells=[figure, solution], text="We have $a^2$.")
+    error = nbformat.v4.new_code_cell(
+        "def halve(side):\n    raise ValueError(f'{side} is odd.\\nTake an even side.')\n\n\nhalve(3)",
+        metadata={"tags": ["raises-exception"]},
+    )
+    done = build_book(folder, cells=[figure, solution, error], text="We have $a^2$.")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -161,6 +165,13 @@ def test_a_figure_without_alternative_text_fails_the_build(tmp_path):
     cell = nbformat.v4.new_code_cell("%matplotlib inline\nimport matplotlib.pyplot as plt\n_ = plt.plot([1, 2])")
     done = build_book(tmp_path, cells=[cell])
     assert done.returncode != 0 and "a figure without alternative text" in done.stderr
+
+
+def test_an_error_shows_its_message_and_not_the_folders_of_this_computer(offline_book):
+    html = page(offline_book, "notebooks/chapter")
+    text = re.sub(r"<[^>]+>", "", html[html.index("traceback") :])
+    assert "Traceback (most recent call last):\n  …\nValueError: 3 is odd.\nTake an even side." in text
+    assert "ipykernel" not in html and "Cell In" not in html
 
 
 def test_fold_is_called_by_its_visible_text(offline_book):

@@ -4,6 +4,9 @@
 twin of the picture. MyST-NB 1.4 knows only an alternative text that is written into the cell's metadata, so a
 picture would come out with its file name instead. Here every picture takes the text of its twin, and its size, so
 that the page does not jump while it loads. A picture without a text is a warning, which fails our build.
+
+Of an error that a chapter makes on purpose, the page shows the message. The calls that led to it go: they are long,
+and name folders of the computer on which the book was built.
 """
 
 import re
@@ -14,6 +17,8 @@ from sphinx.util import logging
 from sphinx.util.images import get_image_size
 
 logger = logging.getLogger(__name__)
+
+MESSAGE = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt)\b", re.M)
 
 
 def is_output(node):
@@ -43,6 +48,16 @@ def describe_pictures(app, doctree):
             image["loading"] = "lazy"
 
 
+def shorten_tracebacks(app, doctree):
+    """Leave of each traceback its message, which begins with the name of the exception."""
+    for block in doctree.findall(nodes.literal_block):
+        if "traceback" in block.get("classes", []):
+            text = block.astext()
+            message = text[[match.start() for match in MESSAGE.finditer(text)][-1] :]
+            block.rawsource = f"Traceback (most recent call last):\n  …\n{message}"
+            block.children = [nodes.Text(block.rawsource)]  # the same text, or Sphinx would not colour it
+
+
 def finish_html(app, pagename, templatename, context, doctree):
     """Write picture sizes as attributes, which CSS may scale, and let a fold be called by its visible text."""
     body = context.get("body", "")
@@ -53,5 +68,6 @@ def finish_html(app, pagename, templatename, context, doctree):
 def setup(app):
     """Register the steps."""
     app.connect("doctree-read", describe_pictures)
+    app.connect("doctree-read", shorten_tracebacks)
     app.connect("html-page-context", finish_html)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
