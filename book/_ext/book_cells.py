@@ -55,7 +55,8 @@ def shorten_tracebacks(app, doctree):
             text = block.astext()
             message = text[[match.start() for match in MESSAGE.finditer(text)][-1] :]
             block.rawsource = f"Traceback (most recent call last):\n  …\n{message}"
-            block.children = [nodes.Text(block.rawsource)]  # the same text, or Sphinx would not colour it
+            block["language"] = "pytb"
+            block.children = [nodes.Text(block.rawsource)]
 
 
 def finish_html(app, pagename, templatename, context, doctree):
