@@ -157,7 +157,8 @@ class SeparableConvBlock(nn.Module):
 
     References
     ----------
-    Howard et al. 2017, arXiv:1704.04861. Chollet 2017, arXiv:1610.02357.
+    Howard et al. 2017, arXiv:1704.04861 (there with normalization and ReLU between the two halves as well).
+    Chollet 2017, arXiv:1610.02357.
 
     Examples
     --------
@@ -207,7 +208,8 @@ class AttentionGate(nn.Module):
 
     References
     ----------
-    Oktay et al. 2018, arXiv:1804.03999.
+    Oktay et al. 2018, arXiv:1804.03999. The paper compares the two at the coarser size and enlarges the
+    weights; this gate enlarges the coarser features first.
 
     Examples
     --------

@@ -57,7 +57,8 @@ def dice_loss(
     .. math:: 1 - \frac{2 \sum p m + \epsilon}{\sum p + \sum m + \epsilon}.
 
     The background's size plays no part, so a small object counts as much as a large one. An empty mask
-    is the weak spot: with a small ``smooth``, even a confident "nothing here" costs nearly 1.
+    is the weak spot: with a small ``smooth``, even a confident "nothing here" costs nearly 1. With several
+    classes the same holds for every class that an image does not show.
 
     Parameters
     ----------

@@ -168,7 +168,7 @@ def overlay(image, mask, color: str = ORANGE, alpha: float = 0.45) -> np.ndarray
     Parameters
     ----------
     image : array or torch.Tensor
-        Gray image of the shape (H, W) or (1, H, W), values from 0 to 1.
+        Grey image of the shape (H, W) or (1, H, W), values from 0 to 1.
     mask : array or torch.Tensor
         The same height and width; what is not 0 is coloured.
     color : str

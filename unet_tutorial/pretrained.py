@@ -61,7 +61,7 @@ def load_pretrained(name: str = "cells") -> nn.Module:
     Parameters
     ----------
     name : str, default "cells"
-        One of `available`. ``"cells"`` is a `unet_tutorial.unet.UNet` for gray images that was trained on
+        One of `available`. ``"cells"`` is a `unet_tutorial.unet.UNet` for grey images that was trained on
         `unet_tutorial.data.synthetic.SyntheticCellsDataset`.
 
     Returns

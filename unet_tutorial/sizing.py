@@ -44,7 +44,7 @@ class Memory(NamedTuple):
     Attributes
     ----------
     weights, gradients, optimizer, activations : int
-        Bytes each: the parameters, their gradients, what the optimiser remembers, and the feature maps that the way
+        Bytes each: the parameters, their gradients, what the optimizer remembers, and the feature maps that the way
         back needs.
 
     Examples
@@ -258,7 +258,7 @@ def multiply_adds(
         if kind == "upsample":
             stage = maps[f"decoder {number}"]
             coarse = maps.get(f"decoder {int(number) + 1}", maps["bottleneck"])
-            # Both ways read and write: 2x2 stride 2 uses each weight once a coarse pixel, 1x1 once a fine one.
+            # Each weight of a 2x2 kernel is used once a coarse pixel, that of a 1x1 kernel once a fine one.
             pixels = coarse.height * coarse.width if upsample == "transpose" else 4 * coarse.height * coarse.width
             cost[part] = (count - stage.channels) * pixels
         elif kind == "head":

@@ -232,7 +232,8 @@ def fit(
         If an argument is out of range or unknown, a loader is empty or does not know its length, a batch is
         not a pair of tensors of one length, or masks do not fit the logits.
     FloatingPointError
-        If the loss is not finite. The weights are then those from before that step.
+        If the loss is not finite. The parameters are then those from before that step, but the running
+        averages of a batch normalization have already seen the batch.
 
     References
     ----------

@@ -299,7 +299,7 @@ class UNetPlusPlus(UNet):
 
 
 class EfficientUNet(UNet):
-    """U-Net with a `unet_tutorial.blocks.SeparableConvBlock` at every stage: about a ninth of the weights.
+    """U-Net with a `unet_tutorial.blocks.SeparableConvBlock` at every stage: about an eighth of the weights.
 
     The first convolution of all is a full one. Split in two, it would have one filter for every channel of
     the image, and a grey image would enter the network through a single filter.
@@ -308,7 +308,7 @@ class EfficientUNet(UNet):
     ----------
     in_channels, num_classes, channels, norm, upsample, skip
         As in `unet_tutorial.unet.UNet`, but ``upsample`` is ``"bilinear"`` by default: transposed
-        convolutions would have most of the weights here. There is no ``block``: it is separable.
+        convolutions would have nearly half of the weights here. There is no ``block``: it is separable.
 
     Attributes
     ----------
