@@ -15,6 +15,7 @@ ALLOWED = {
     "__init__": set(),
     "_checks": set(),
     "blocks": set(),
+    "checkpoints": set(),
     "data": set(),
     "exercises": set(),
     "losses": set(),
@@ -23,8 +24,8 @@ ALLOWED = {
     "sizing": set(),
     "unet": {"blocks"},
     "variants": {"blocks", "unet"},
-    "pretrained": {"variants"},
-    "training": {"losses", "metrics"},
+    "pretrained": {"checkpoints", "variants"},
+    "training": {"checkpoints", "losses", "metrics"},
     "inference": {"losses", "metrics"},
 }
 ALLOWED["widgets"] = set(ALLOWED)

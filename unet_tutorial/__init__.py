@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 # By the module in which they are. What is not listed is called by its module's name, such as plots.show.
 _NAMES = {
     "blocks": ("AttentionGate", "DoubleConv", "ResidualConvBlock", "SeparableConvBlock"),
+    "checkpoints": (),
     "data": (
         "SyntheticCellsDataset",
         "SyntheticCircleDataset",
@@ -39,7 +40,7 @@ _NAMES = {
     ),
     "metrics": ("IoUMetric", "average_precision", "boundary_error", "dice", "iou", "predicted_masks"),
     "plots": (),
-    "pretrained": ("load_pretrained", "pretrained_record"),
+    "pretrained": ("load_model", "load_pretrained", "pretrained_record"),
     "sizing": (),
     "training": ("History", "Scores", "choose_device", "evaluate", "fit"),
     "unet": ("Decoder", "DecoderBlock", "Encoder", "UNet"),

@@ -289,6 +289,53 @@ def curves(
     return figure
 
 
+def history(record, *, size: tuple[float, float] = (7.5, 3.0)) -> Figure:
+    """Draw a training: the losses on the left, the validation IoU on the right, over the epochs.
+
+    Parameters
+    ----------
+    record : unet_tutorial.training.History
+        What `unet_tutorial.training.fit` returned.
+    size : tuple of float, default (7.5, 3.0)
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If ``record`` is no history, or holds no epoch.
+
+    Examples
+    --------
+    >>> from unet_tutorial.training import History
+    >>> figure = history(History(train_loss=[0.5, 0.3], val_loss=[0.45, 0.3], val_iou=[0.6, 0.8]))
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['loss', 'IoU']
+    """
+    if not all(hasattr(record, name) for name in ("train_loss", "val_loss", "val_iou")):
+        raise ValueError(f"record must be a History as fit returns it, but got {type(record).__name__}.")
+    if not record.train_loss:
+        raise ValueError("record must hold at least one epoch, but the training ended before the first was over.")
+    figure = Figure(figsize=size, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = range(1, len(record.train_loss) + 1)
+    # Points too, or else a training of one epoch would be an empty picture.
+    left.plot(epochs, record.train_loss, label="training", color=BLUE, linestyle="-", marker="o", markersize=3)
+    left.plot(epochs, record.val_loss, label="validation", color=ORANGE, linestyle="--", marker="s", markersize=3)
+    right.plot(epochs, record.val_iou, label="validation", color=ORANGE, linestyle="--", marker="s", markersize=3)
+    right.set_ylim(0, 1)
+    for axes, ylabel in ((left, "loss"), (right, "IoU")):
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(ylabel)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
 def unet_diagram(maps: Sequence, *, foreground: str = "black") -> Figure:
     """Draw the U, narrow enough for a phone: every stage is a box, higher for more pixels, wider for more channels.
 

@@ -1,16 +1,18 @@
-"""Small trained networks that come with the package, and the records of how they were trained."""
+"""Trained networks: small ones that come with the package, with their records, and those of your own checkpoints."""
 
 from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from ._checks import option
-from .variants import build
+from .checkpoints import read_checkpoint
+from .variants import MODELS, build
 
 
 def available() -> list[str]:
@@ -84,4 +86,48 @@ def load_pretrained(name: str = "cells") -> nn.Module:
     model = build(record["model"], record["config"])
     with (files("unet_tutorial") / "weights" / f"{name}.pt").open("rb") as file:
         model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    return model.eval()
+
+
+def load_model(path: str | Path) -> nn.Module:
+    """Build the model that a checkpoint holds, with its weights, in eval mode and on the CPU.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A file that `unet_tutorial.training.fit` wrote with ``checkpoint=path``.
+
+    Returns
+    -------
+    torch.nn.Module
+        With the weights of the best epoch so far when `fit` was given ``patience``, or else of the last whole one.
+
+    Raises
+    ------
+    ValueError
+        If the file is not there, is damaged or something else, or holds a model that is none of
+        `unet_tutorial.variants.MODELS`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from unet_tutorial.training import fit
+    >>> from unet_tutorial.unet import UNet
+    >>> data = [(torch.rand(2, 1, 16, 16), torch.ones(2, 1, 16, 16))]
+    >>> model = UNet(1, channels=(4, 8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     history = fit(model, data, data, epochs=1, checkpoint=Path(folder) / "unet.pt", progress=False)
+    ...     again = load_model(Path(folder) / "unet.pt")
+    >>> again.config == model.config, torch.equal(again.head.weight, model.head.weight.cpu())
+    (True, True)
+    """
+    content = read_checkpoint(path)
+    name, config = content["architecture"]["name"], content["architecture"]["config"]
+    if name not in MODELS or config is None:
+        raise ValueError(
+            f"checkpoint '{path}' holds a model of the class {name}, and only {', '.join(MODELS)} can be built from a "
+            f"checkpoint alone. Build it yourself, and load read_checkpoint(path)['model'] into it."
+        )
+    model = build(name, config)
+    model.load_state_dict(content["best"] or content["model"])
     return model.eval()

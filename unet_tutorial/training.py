@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -16,10 +20,20 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from tqdm.auto import tqdm
 
 from ._checks import option, positive_int
+from .checkpoints import (
+    FORMAT,
+    architecture,
+    check_same,
+    random_states,
+    read_checkpoint,
+    set_random_states,
+    write_checkpoint,
+)
 from .losses import CombinedLoss
 from .metrics import IoUMetric
 
 SCHEDULES = ("one-cycle", "constant")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -44,7 +58,7 @@ class Scores(NamedTuple):
 
 @dataclass(repr=False)
 class History:
-    """What happened in training: one entry an epoch in every list.
+    """What happened in training: one entry an epoch in every list. `unet_tutorial.plots.history` draws it.
 
     Parameters
     ----------
@@ -116,6 +130,7 @@ def evaluate(
     loss: Loss | None = None,
     device: str | torch.device | None = None,
     threshold: float = 0.5,
+    precision: str = "float32",
 ) -> Scores:
     """Measure a model on images that it was not trained on.
 
@@ -136,6 +151,8 @@ def evaluate(
         Where to compute; the model is moved there. If not given, the model stays where it is.
     threshold : float, default 0.5
         For one class, the probability above which a pixel belongs to the object.
+    precision : {"float32", "bfloat16", "float16"}, default "float32"
+        What convolutions are computed in, see `fit`.
 
     Returns
     -------
@@ -162,11 +179,12 @@ def evaluate(
     if device is not None:
         model.to(choose_device(device))
     where = next((p.device for p in model.parameters()), torch.device("cpu"))
+    _check_precision(precision, where)
     count, total_loss, total_iou = 0, 0.0, 0.0
     with _mode(model, training=False), torch.no_grad():
         for number, batch in enumerate(loader, start=1):
             images, masks = _pair(batch, where)
-            logits = model(images)  # (B, num_classes, H, W)
+            logits = _forward(model, images, precision)  # (B, num_classes, H, W)
             value = _finite(loss(logits, masks), f"batch {number} of the evaluation")
             count += len(images)
             total_loss += value.item() * len(images)  # a batch's mean counts as often as it has images
@@ -186,14 +204,19 @@ def fit(
     schedule: str = "one-cycle",
     optimizer: Callable[..., Optimizer] = torch.optim.AdamW,
     loss: Loss | None = None,
+    clip_norm: float | None = None,
+    precision: str = "float32",
+    channels_last: bool = False,
+    patience: int | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> History:
     """Train a model, and evaluate it after every epoch.
 
-    The model is changed in place and stays on the device. For the same weights again, call
-    ``torch.manual_seed`` before you build the model: the shuffling of a `torch.utils.data.DataLoader`
-    follows it too. On a GPU, the last digits may still differ.
+    The model is changed in place and stays on the device. Ctrl-C, or the stop button of a notebook, ends the
+    training early: the history so far is returned, with a warning.
 
     Parameters
     ----------
@@ -216,6 +239,25 @@ def fit(
     loss : callable, optional
         Takes (logits, masks) and returns a scalar, the mean over the batch.
         `unet_tutorial.losses.CombinedLoss` if not given.
+    clip_norm : float, optional
+        Shorten the gradient to this length where it is longer: one number for all parameters together.
+    precision : {"float32", "bfloat16", "float16"}, default "float32"
+        What convolutions are computed in; weights, losses and metrics stay float32. The two short ones are for
+        GPUs. For float16 the loss is scaled, so that small gradients do not become 0; a step whose gradients
+        are too large for it is left out, also in the schedule.
+    channels_last : bool, default False
+        Keep the channels of a pixel side by side in memory. The numbers mean the same, their last digits
+        may differ. Convolutions are often faster so; the model stays in this format.
+    patience : int, optional
+        Stop when the validation IoU has not risen above its best for so many epochs. However the training ends,
+        the model then has the weights of its best epoch; without ``patience``, those of the last step.
+        One cycle is best at its end: to stop early, a constant learning rate is the better company.
+    checkpoint : str or pathlib.Path, optional
+        A file that always holds the training as it was after the last whole epoch, from before the first one on.
+        A file that is there is replaced. `unet_tutorial.pretrained.load_model` makes a model of it.
+    resume : bool, default False
+        Go on from ``checkpoint``. Weights and random numbers are taken from there, and an epoch that was cut
+        short begins again. The model, the loaders and all options must be those of the beginning.
     device : str or torch.device, optional
         Where to compute. If not given, on a GPU if there is one, see `choose_device`.
     progress : bool, default True
@@ -230,14 +272,26 @@ def fit(
     ------
     ValueError
         If an argument is out of range or unknown, a loader is empty or does not know its length, a batch is
-        not a pair of tensors of one length, or masks do not fit the logits.
+        not a pair of tensors of one length, masks do not fit the logits, the precision is not to be had on the
+        device, or the checkpoint cannot be read, or is of another model or of another recipe.
     FloatingPointError
-        If the loss is not finite. The parameters are then those from before that step, but the running
-        averages of a batch normalization have already seen the batch.
+        If the loss is not finite, or the gradient that is to be clipped. The parameters are then those from before
+        that step, but the running averages of a batch normalization have already seen the batch.
+
+    Notes
+    -----
+    For the same weights again on the same machine, call ``torch.manual_seed`` before you build the model: the
+    shuffling of a `torch.utils.data.DataLoader` follows it too. The number of its workers changes nothing as long
+    as the data set does not draw random numbers itself. A training that was resumed ends with the very weights of
+    one that was never interrupted. On a GPU, the last digits may differ in both cases.
+
+    For `torch.compile`, call ``model.compile()`` before. It needs a C++ compiler and some ten seconds at the start.
 
     References
     ----------
     Loshchilov and Hutter 2019, arXiv:1711.05101, for AdamW. Smith and Topin 2019, arXiv:1708.07120, for one cycle.
+    Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, for clipping. Micikevicius et al. 2018, arXiv:1710.03740, for
+    float16 and the scaled loss.
 
     Examples
     --------
@@ -250,35 +304,156 @@ def fit(
     >>> history.epochs, len(history.val_iou)
     (2, 2)
     """
-    positive_int("epochs", epochs)
-    steps = epochs * _length("train_loader", train_loader)
-    _length("val_loader", val_loader)
     loss = CombinedLoss() if loss is None else loss
+    loaders = (train_loader, val_loader)
+    recipe = {
+        "epochs": positive_int("epochs", epochs),
+        "batches": _length("train_loader", train_loader),
+        "learning_rate": _positive("learning_rate", learning_rate),
+        "schedule": option("schedule", schedule, SCHEDULES),
+        "loss": _name(loss, getattr(loss, "__dict__", {})),
+        "clip_norm": None if clip_norm is None else _positive("clip_norm", clip_norm),
+        "precision": precision,
+        "channels_last": bool(channels_last),
+        "patience": None if patience is None else positive_int("patience", patience),
+    }
+    _length("val_loader", val_loader)
+    if resume and checkpoint is None:
+        raise ValueError("resume=True needs checkpoint, the file from which to go on, but got None.")
     device = choose_device(device)
-    model.to(device)
-    stepper = _make_optimizer(model, optimizer, learning_rate)
-    scheduler = _make_schedule(stepper, schedule, learning_rate, steps)
-    history = History()
-    with _mode(model, training=True), _bar(steps, progress) as bar:
-        for epoch in range(1, epochs + 1):
-            bar.set_description(f"epoch {epoch}/{epochs}")
-            count, total = 0, 0.0
-            for number, batch in enumerate(train_loader, start=1):
-                images, masks = _pair(batch, device)
-                value = _finite(loss(model(images), masks), f"batch {number} of epoch {epoch}")
-                stepper.zero_grad()
-                value.backward()
-                stepper.step()
-                scheduler.step()  # once a batch, after the optimizer
-                count += len(images)
-                total += value.item() * len(images)
-                bar.update()
-            scores = evaluate(model, val_loader, loss=loss)
-            history.train_loss.append(total / count)
-            history.val_loss.append(scores.loss)
-            history.val_iou.append(scores.iou)
-            bar.set_postfix(train_loss=f"{total / count:.4f}", val_iou=f"{scores.iou:.4f}")
+    _check_precision(precision, device)
+    state = _start(model, optimizer, recipe, device)
+    recipe["optimizer"] = _name(state.optimizer, state.optimizer.defaults)
+    history, best = History(), None
+    if resume:
+        history, best = _restore(checkpoint, state, recipe, loaders)
+    elif checkpoint is not None:
+        _save(checkpoint, state, recipe, loaders, history, best)
+        read_checkpoint(checkpoint)  # what cannot be read again is to be known now, and not when it is needed
+    step = partial(_step, state, loss=loss, precision=precision, clip_norm=clip_norm)
+    batches = recipe["batches"]
+    try:
+        with _mode(model, training=True), _bar(epochs * batches, history.epochs * batches, progress) as bar:
+            while history.epochs < epochs and (patience is None or _since_best(history) < patience):
+                bar.set_description(f"epoch {history.epochs + 1}/{epochs}")
+                train_loss = _epoch(step, train_loader, device, history.epochs + 1, bar)
+                scores = evaluate(model, val_loader, loss=loss, precision=precision)
+                history = _extended(history, train_loss, scores)
+                if patience is not None and _since_best(history) == 0:
+                    best = copy.deepcopy(state.model.state_dict())
+                if checkpoint is not None:
+                    _save(checkpoint, state, recipe, loaders, history, best)
+                bar.set_postfix(train_loss=f"{train_loss:.4f}", val_iou=f"{scores.iou:.4f}")
+    except KeyboardInterrupt:
+        warnings.warn(f"training was interrupted after {history.epochs} of {epochs} epochs.", stacklevel=2)
+    if best is not None:
+        model.load_state_dict(best)
     return history
+
+
+class _State(NamedTuple):
+    """What changes from step to step, and has to be kept to go on."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    scaler: torch.amp.GradScaler  # does nothing but for float16
+
+
+def _start(
+    model: nn.Module, optimizer: Callable[..., Optimizer], recipe: dict[str, Any], device: torch.device
+) -> _State:
+    model.to(device)
+    if recipe["channels_last"]:
+        model.to(memory_format=torch.channels_last)  # convolutions follow their weights, whatever the images are
+    stepper = _make_optimizer(model, optimizer, recipe["learning_rate"])
+    steps = recipe["epochs"] * recipe["batches"]
+    scheduler = _make_schedule(stepper, recipe["schedule"], recipe["learning_rate"], steps)
+    scaler = torch.amp.GradScaler(device.type, enabled=recipe["precision"] == "float16")
+    return _State(model, stepper, scheduler, scaler)
+
+
+def _epoch(step: Callable, loader: Iterable, device: torch.device, epoch: int, bar: tqdm) -> float:
+    """Go through the training data once, and return the mean loss over its images."""
+    count, total = 0, 0.0
+    for number, batch in enumerate(loader, start=1):
+        images, masks = _pair(batch, device)
+        value = step(images, masks, where=f"batch {number} of epoch {epoch}")
+        count += len(images)
+        total += value * len(images)
+        bar.update()
+    return total / count
+
+
+def _step(
+    state: _State,
+    images: torch.Tensor,
+    masks: torch.Tensor,
+    *,
+    loss: Loss,
+    precision: str,
+    clip_norm: float | None,
+    where: str,
+) -> float:
+    """Change the weights once, and return the loss from before."""
+    value = _finite(loss(_forward(state.model, images, precision), masks), where)
+    state.optimizer.zero_grad()
+    state.scaler.scale(value).backward()
+    if clip_norm is not None:
+        state.scaler.unscale_(state.optimizer)
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
+        if not (state.scaler.is_enabled() or torch.isfinite(norm)):
+            raise FloatingPointError(f"the gradient's length is {norm.item()} in {where}. Lower the learning rate.")
+    state.scaler.step(state.optimizer)
+    scale = state.scaler.get_scale()
+    state.scaler.update()
+    if state.scaler.get_scale() >= scale:  # it is lowered when the step was left out
+        state.scheduler.step()  # once a batch, after the optimizer
+    return value.item()
+
+
+def _forward(model: nn.Module, images: torch.Tensor, precision: str) -> torch.Tensor:
+    if precision == "float32":
+        return model(images)
+    with torch.autocast(images.device.type, dtype=PRECISIONS[precision]):
+        logits = model(images)
+    return logits.float()
+
+
+def _extended(history: History, train_loss: float, scores: Scores) -> History:
+    # A new one, so that Ctrl-C never leaves a history with one list longer than another.
+    return History([*history.train_loss, train_loss], [*history.val_loss, scores.loss], [*history.val_iou, scores.iou])
+
+
+def _since_best(history: History) -> int:
+    """Count the epochs since the one with the highest validation IoU, the first of equals."""
+    return history.epochs - 1 - history.val_iou.index(max(history.val_iou)) if history.epochs else 0
+
+
+def _save(
+    path: str | Path, state: _State, recipe: dict[str, Any], loaders: tuple, history: History, best: dict | None
+) -> None:
+    content = {name: part.state_dict() for name, part in state._asdict().items()}
+    content |= {"architecture": architecture(state.model), "recipe": recipe, "history": vars(history), "best": best}
+    write_checkpoint(path, content | {"format": FORMAT, "random": random_states(loaders)})
+
+
+def _restore(path: str | Path, state: _State, recipe: dict[str, Any], loaders: tuple) -> tuple[History, dict | None]:
+    """Bring everything to where the checkpoint has it, and return the history and the best weights so far."""
+    content = read_checkpoint(path)
+    check_same(path, content, state.model, recipe)
+    set_random_states(content["random"], loaders)
+    for name, part in state._asdict().items():
+        part.load_state_dict(content[name])
+    return History(**content["history"]), content["best"]
+
+
+def _name(thing: object, settings: Mapping[str, Any]) -> str:
+    """Name an optimizer or a loss with its settings, as far as they are plain: ``FocalLoss(gamma=2.0)``."""
+    plain = (int, float, str, tuple, type(None))
+    kept = {k: v for k, v in settings.items() if isinstance(v, plain) and k not in ("lr", "training") and k[0] != "_"}
+    name = getattr(thing, "__qualname__", type(thing).__name__)
+    return f"{name}({', '.join(f'{key}={value}' for key, value in kept.items())})"
 
 
 @contextmanager
@@ -293,9 +468,9 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
             module.training = mode
 
 
-def _bar(steps: int, progress: bool) -> tqdm:
+def _bar(steps: int, done: int, progress: bool) -> tqdm:
     # Passing disable=False would overrule TQDM_DISABLE, so it is passed only to hide the bar.
-    return tqdm(total=steps, unit="batch", **({} if progress else {"disable": True}))
+    return tqdm(total=steps, initial=done, unit="batch", **({} if progress else {"disable": True}))
 
 
 def _length(name: str, loader: Iterable) -> int:
@@ -338,9 +513,23 @@ def _finite(value: torch.Tensor, where: str) -> torch.Tensor:
     return value
 
 
+def _positive(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number greater than 0, but got {value!r}.")
+    return float(value)
+
+
+def _check_precision(precision: str, device: torch.device) -> None:
+    """Refuse a precision that is unknown, or that the device does not have."""
+    if option("precision", precision, PRECISIONS) == "float32":
+        return
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"precision {precision!r} is for the CPU and for GPUs of CUDA, but the device is '{device}'.")
+    if precision == "bfloat16" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
+        raise ValueError(f"precision 'bfloat16' needs a newer GPU than '{device}'. Pass precision='float16'.")
+
+
 def _make_optimizer(model: nn.Module, optimizer: Callable[..., Optimizer], learning_rate: float) -> Optimizer:
-    if isinstance(learning_rate, bool) or not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate must be a number greater than 0, but got {learning_rate!r}.")
     if isinstance(optimizer, Optimizer):
         raise ValueError(
             f"optimizer must be what builds an optimizer, but got a built {type(optimizer).__name__}. "
