@@ -258,18 +258,12 @@ def set_random_states(states: Mapping[str, Any], loaders: Iterable) -> None:
     --------
     >>> set_random_states(random_states([]), [])
     """
-    loaders = list(loaders)
     generators = _generators(loaders)
     if len(generators) != len(states["loaders"]):
         raise ValueError(
             f"the loaders must have as many generators of their own as when the checkpoint was written, "
             f"{len(states['loaders'])}, but have {len(generators)}. Build them in the same way."
         )
-    for loader in loaders:
-        # A loader that keeps its workers draws their seed when it is gone through for the first time, and never
-        # again. That was before the states were taken, so it is done before they are put back.
-        if getattr(loader, "persistent_workers", False):
-            iter(loader)
     torch.set_rng_state(states["torch"])
     for i, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(state, i)

@@ -283,7 +283,8 @@ def fit(
     For the same weights again on the same machine, call ``torch.manual_seed`` before you build the model: the
     shuffling of a `torch.utils.data.DataLoader` follows it too. The number of its workers changes nothing as long
     as the data set does not draw random numbers itself. A training that was resumed ends with the very weights of
-    one that was never interrupted. On a GPU, the last digits may differ in both cases.
+    one that was never interrupted, unless random numbers are drawn in workers that the loader keeps
+    (``persistent_workers=True``). On a GPU, the last digits may differ in both cases.
 
     For `torch.compile`, call ``model.compile()`` before. It needs a C++ compiler and some ten seconds at the start.
 
@@ -325,6 +326,11 @@ def fit(
     state = _start(model, optimizer, recipe, device)
     recipe["optimizer"] = _name(state.optimizer, state.optimizer.defaults)
     history, best = History(), None
+    for loader in loaders:
+        # A loader that keeps its workers draws a seed for them when it is gone through for the first time, and then
+        # never again. Drawn here, it counts the same for a training that begins and for one that goes on.
+        if getattr(loader, "persistent_workers", False):
+            iter(loader)
     if resume:
         history, best = _restore(checkpoint, state, recipe, loaders)
     elif checkpoint is not None:
