@@ -6,6 +6,7 @@ import torch
 from matplotlib.colors import to_rgb
 
 from unet_tutorial import plots, sizing
+from unet_tutorial.training import History
 
 
 def test_show_emits_a_picture_with_its_description(monkeypatch):
@@ -79,6 +80,20 @@ def test_curves_are_drawn_with_names_and_positions():
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2
 
 
+def test_a_history_is_drawn_with_its_values():
+    record = History(train_loss=[0.5, 0.3, 0.2], val_loss=[0.45, 0.3, 0.25], val_iou=[0.6, 0.8, 0.85])
+    figure = plots.history(record)
+    left, right = figure.axes
+    assert [list(line.get_ydata()) for line in left.lines] == [record.train_loss, record.val_loss]
+    assert [list(line.get_ydata()) for line in right.lines] == [record.val_iou]
+    assert all(list(line.get_xdata()) == [1, 2, 3] for line in [*left.lines, *right.lines])
+    assert [axes.get_xlabel() for axes in figure.axes] == ["epoch", "epoch"]
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["training", "validation"]
+    assert right.get_ylim() == (0, 1)
+    figure.draw_without_rendering()
+    assert all(tick == int(tick) for axes in figure.axes for tick in axes.get_xticks())
+
+
 @pytest.mark.parametrize("depth", [1, 3, 6])
 def test_diagram_names_every_feature_map(depth):
     maps = sizing.feature_maps(256, 192, channels=[8 * 2**i for i in range(depth + 1)])
@@ -100,6 +115,8 @@ def test_diagram_names_every_feature_map(depth):
         (lambda: plots.error_map(np.eye(3), np.eye(4)), "same height and width"),
         (lambda: plots.curves({}, xlabel="x"), "at least one line"),
         (lambda: plots.curves({"a": [1, 2]}, x=[1], xlabel="x"), "must be as long as x, 1, but has 2"),
+        (lambda: plots.history([0.5, 0.3]), "record must be a History as fit returns it, but got list"),
+        (lambda: plots.history(History()), "record must hold at least one epoch"),
         (lambda: plots.unet_diagram(sizing.feature_maps(64, 64)[1:]), "from the image to the logits"),
     ],
 )

@@ -1,9 +1,11 @@
 """Training: it learns, it repeats, it leaves things as they were, and it says what is wrong."""
 
 import os
+import signal
 import subprocess
 import sys
 from functools import partial
+from itertools import count
 
 import pytest
 import torch
@@ -11,9 +13,11 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from unet_tutorial import training
+from unet_tutorial.checkpoints import read_checkpoint
 from unet_tutorial.data.synthetic import SyntheticCircleDataset
 from unet_tutorial.losses import CombinedLoss, bce_loss
 from unet_tutorial.metrics import iou, predicted_masks
+from unet_tutorial.pretrained import load_model
 from unet_tutorial.training import History, Scores, choose_device, evaluate, fit
 from unet_tutorial.unet import UNet
 
@@ -145,6 +149,212 @@ def test_very_short_training_works(steps):
     assert quick(tiny(), [batch()], epochs=steps).epochs == steps
 
 
+# It can be held back, shortened and stopped --------------------------------------------------------------------------
+
+
+def gradient_norms(monkeypatch) -> list[float]:
+    """Record the length of the gradient with which every step is taken."""
+    norms = []
+
+    def step(self, closure=None):
+        parameters = self.param_groups[0]["params"]
+        norms.append(torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in parameters])).item())
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    return norms
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_long_gradients_are_shortened_and_short_ones_are_not(monkeypatch, precision):
+    norms = gradient_norms(monkeypatch)
+    for clip_norm in (None, 0.01, 1000.0):
+        quick(tiny(), optimizer=torch.optim.SGD, schedule="constant", clip_norm=clip_norm, precision=precision)
+    free, shortened, as_it_was = norms
+    assert free > 0.1
+    assert shortened == pytest.approx(0.01, rel=1e-3)
+    assert as_it_was == pytest.approx(free, rel=1e-6)
+
+
+def test_a_gradient_that_is_not_finite_is_not_clipped():
+    def steep(logits, masks):
+        return (logits - logits.detach()).abs().sqrt().mean()  # 0, with an infinite slope
+
+    model = tiny()
+    before = model.head.weight.clone()
+    with pytest.raises(FloatingPointError, match="gradient's length is (nan|inf) in batch 1 of epoch 1. Lower the le"):
+        quick(model, loss=steep, clip_norm=1.0)
+    assert torch.equal(model.head.weight, before)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_short_precision_learns_as_well_and_keeps_the_weights_long(device, precision):
+    dtypes = set()
+
+    def trained(precision: str) -> tuple[nn.Module, History]:
+        torch.manual_seed(0)
+        model = UNet(1, channels=(4, 8, 16))
+        model.head.register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
+        loaders = discs(32, shuffle=True), discs(16, "val")
+        options = {"epochs": 3, "learning_rate": 0.03, "device": device, "progress": False}
+        return model, fit(model, *loaders, precision=precision, **options)
+
+    (long, expected), (short, history) = trained("float32"), trained(precision)
+    assert dtypes == {torch.float32, getattr(torch, precision)}
+    assert history.val_iou[-1] == pytest.approx(expected.val_iou[-1], abs=0.1)
+    assert not torch.equal(long.head.weight, short.head.weight)
+    assert all(p.dtype == p.grad.dtype == torch.float32 for p in short.parameters())
+    assert evaluate(short, discs(16, "val"), precision=precision).iou == history.val_iou[-1]
+
+
+def test_the_loss_is_taken_in_float32():
+    seen = set()
+
+    def loss(logits, masks):
+        seen.add(logits.dtype)
+        return bce_loss(logits, masks)
+
+    quick(tiny(), loss=loss, precision="bfloat16")
+    assert seen == {torch.float32}
+
+
+def test_a_step_whose_scaled_gradients_overflow_is_left_out_also_in_the_schedule():
+    """The loss times 65536 is infinite in float32: both steps only lower the scale."""
+    rates = []
+
+    class Recorder(torch.optim.SGD):
+        def step(self):
+            rates.append(self.param_groups[0]["lr"])
+            super().step()
+
+    model = tiny()
+    before = model.head.weight.clone()
+    huge = {"loss": lambda logits, masks: 1e34 * bce_loss(logits, masks), "precision": "float16", "optimizer": Recorder}
+    quick(model, [batch()], **huge, epochs=2)
+    assert rates == []
+    assert torch.equal(model.head.weight, before)
+    quick(tiny(), [batch()] * 2, precision="float16", optimizer=Recorder, epochs=2)
+    expected, rates[:] = rates[:], []
+    quick(tiny(), [batch()] * 2, optimizer=Recorder, epochs=2)
+    assert rates == expected and len(rates) == 4
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_channels_last_changes_the_format_and_not_the_result(device):
+    plain, last = tiny(), tiny()
+    data = [batch(4)]
+    history = quick(plain, data, epochs=3, device=device)
+    assert quick(last, data, epochs=3, device=device, channels_last=True).val_loss == pytest.approx(
+        history.val_loss, rel=1e-3
+    )
+    four = [p for p in last.parameters() if p.ndim == 4]
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in four)
+    assert not all(p.is_contiguous(memory_format=torch.channels_last) for p in plain.parameters() if p.ndim == 4)
+
+
+def test_a_compiled_model_can_be_trained(tmp_path):
+    """Compiled in place, without the compiler of C++: the weights keep their names, also in the checkpoint."""
+    model, plain = tiny(), tiny()
+    model.compile(backend="eager")
+    history = quick(model, epochs=2, checkpoint=tmp_path / "a.pt")
+    assert history.val_loss == pytest.approx(quick(plain, epochs=2).val_loss, rel=1e-4)
+    assert quick(tiny(), epochs=2, checkpoint=tmp_path / "a.pt", resume=True) == history
+
+
+def judged(monkeypatch, *ious: float) -> None:
+    """Let the evaluations find these IoUs, one after the other."""
+    scores = iter(ious)
+    monkeypatch.setattr(training, "evaluate", lambda *args, **options: Scores(0.5, next(scores)))
+
+
+def weights_after(epochs: int) -> torch.Tensor:
+    model = tiny()
+    quick(model, epochs=epochs, schedule="constant")
+    return model.head.weight
+
+
+@pytest.mark.parametrize(
+    ("patience", "ious", "epochs", "best"),
+    [
+        (1, [0.1, 0.3, 0.2, 0.9], 3, 2),
+        (2, [0.1, 0.3, 0.2, 0.3, 0.9], 4, 2),  # as good again is not better
+        (2, [0.5, 0.4, 0.6, 0.1, 0.2, 0.9], 5, 3),
+        (3, [0.1, 0.2, 0.9, 0.8, 0.7], 5, 3),  # the epochs are over first
+        (1, [0.1, 0.2, 0.3, 0.4, 0.5], 5, 5),
+        (1, [0.0, 0.0], 2, 1),
+    ],
+)
+def test_it_stops_when_it_gets_no_better_and_takes_the_best(monkeypatch, patience, ious, epochs, best):
+    expected = weights_after(best)
+    judged(monkeypatch, *ious)
+    model = tiny()
+    history = quick(model, epochs=5, schedule="constant", patience=patience)
+    assert history.val_iou == ious[:epochs]
+    assert torch.equal(model.head.weight, expected)
+
+
+def test_without_patience_the_last_weights_stay(monkeypatch):
+    expected = weights_after(3)
+    judged(monkeypatch, 0.9, 0.2, 0.1)
+    model = tiny()
+    quick(model, epochs=3, schedule="constant")
+    assert torch.equal(model.head.weight, expected)
+
+
+def test_a_resumed_training_knows_its_patience(monkeypatch, tmp_path):
+    expected = weights_after(2)
+    options = {"epochs": 9, "schedule": "constant", "patience": 2, "checkpoint": tmp_path / "a.pt"}
+    model = tiny()
+    judged(monkeypatch, 0.1, 0.3, 0.2)
+    with pytest.raises(StopIteration):  # no fourth score: the training breaks off
+        quick(model, **options)
+    assert not torch.equal(model.head.weight, expected)
+    judged(monkeypatch, 0.1)
+    model = tiny()
+    assert quick(model, **options, resume=True).val_iou == [0.1, 0.3, 0.2, 0.1]
+    assert torch.equal(model.head.weight, expected)
+    model = tiny()
+    assert quick(model, **options, resume=True).epochs == 4  # it had stopped, and stays so
+    assert torch.equal(model.head.weight, expected)
+    assert torch.equal(load_model(tmp_path / "a.pt").head.weight, expected)
+
+
+def ctrl_c(model: nn.Module, call: int) -> nn.Module:
+    """Send the signal of Ctrl-C in a certain call of the model."""
+    calls = count(1)
+    model.register_forward_pre_hook(lambda *_: signal.raise_signal(signal.SIGINT) if next(calls) == call else None)
+    return model
+
+
+@pytest.mark.parametrize(("call", "whole"), [(1, 0), (2, 0), (3, 0), (4, 1), (8, 2)])
+def test_ctrl_c_returns_what_there_is(tmp_path, call, whole):
+    """Two batches to train and one to evaluate an epoch."""
+    options = {"train": [batch(), batch(3)], "epochs": 4, "schedule": "constant"}
+    model = ctrl_c(tiny().eval(), call)
+    with pytest.warns(UserWarning, match=f"training was interrupted after {whole} of 4 epochs.$"):
+        history = quick(model, **options)
+    complete = quick(tiny(), **options)
+    for name, values in vars(history).items():
+        assert values == getattr(complete, name)[:whole]
+    assert not model.training
+    with pytest.warns(UserWarning, match=f"after {whole} of 4 epochs. Go on with resume=True"):
+        quick(ctrl_c(tiny(), call), **options, checkpoint=tmp_path / "a.pt")
+    assert len(read_checkpoint(tmp_path / "a.pt")["history"]["val_iou"]) == whole
+    assert quick(tiny(), **options, checkpoint=tmp_path / "a.pt", resume=True) == complete
+
+
+def test_ctrl_c_leaves_the_weights_where_they_are_and_with_patience_the_best(monkeypatch):
+    options = {"train": [batch(), batch(3)], "epochs": 4, "schedule": "constant"}
+    first, half = tiny(), tiny()
+    quick(first, **options | {"epochs": 1})
+    quick(half, **options | {"train": [batch(), batch(3), batch()], "epochs": 1})
+    for patience, expected in ((None, half), (3, first)):
+        model = ctrl_c(tiny(), 5)  # in the second batch of the second epoch
+        with pytest.warns(UserWarning, match="interrupted after 1 of 4"):
+            quick(model, **options, patience=patience)
+        assert torch.equal(model.head.weight, expected.head.weight)
+
+
 # It measures over images ---------------------------------------------------------------------------------------------
 
 
@@ -255,6 +465,19 @@ class Stream(IterableDataset):
         ({"learning_rate": float("nan")}, "learning_rate must be a number greater than 0, but got nan"),
         ({"learning_rate": "fast"}, "learning_rate must be a number greater than 0, but got 'fast'"),
         ({"schedule": "one cycle"}, "schedule must be one of .* Did you mean 'one-cycle'"),
+        ({"clip_norm": 0}, "clip_norm must be a number greater than 0, but got 0"),
+        ({"clip_norm": float("inf")}, "clip_norm must be a number greater than 0, but got inf"),
+        ({"clip_norm": "1"}, "clip_norm must be a number greater than 0, but got '1'"),
+        ({"patience": 0}, "patience must be a whole number of at least 1, but got 0"),
+        ({"patience": 0.5}, "patience must be a whole number of at least 1, but got 0.5"),
+        (
+            {"precision": "bf16"},
+            "precision must be one of 'float32', 'bfloat16', 'float16', but got 'bf16'.*'bfloat",
+        ),
+        (
+            {"precision": "float16", "device": "meta"},
+            "'float16' is for the CPU and for GPUs of CUDA, but the dev",
+        ),
         ({"device": "gpu"}, "device must be a name such as"),
         ({"loss": nn.BCEWithLogitsLoss(reduction="none")}, r"loss must return one number a batch, but returned the"),
         ({"train": DataLoader(Stream())}, "train_loader must know its number of batches, but DataLoader has no"),
@@ -271,6 +494,18 @@ class Stream(IterableDataset):
 def test_bad_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         quick(tiny(), **options)
+
+
+def test_an_old_gpu_has_no_bfloat16(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with pytest.raises(ValueError, match="precision 'bfloat16' needs a newer GPU than 'cuda'. Pass precision='float16"):
+        quick(tiny(), precision="bfloat16", device="cuda")
+
+
+def test_evaluate_refuses_a_precision_that_it_does_not_know():
+    with pytest.raises(ValueError, match="precision must be one of .*, but got 'half'"):
+        evaluate(tiny(), [batch()], precision="half")
 
 
 def test_a_built_optimizer_is_refused():

@@ -351,7 +351,8 @@ def fit(
                     _save(checkpoint, state, recipe, loaders, history, best)
                 bar.set_postfix(train_loss=f"{train_loss:.4f}", val_iou=f"{scores.iou:.4f}")
     except KeyboardInterrupt:
-        warnings.warn(f"training was interrupted after {history.epochs} of {epochs} epochs.", stacklevel=2)
+        hint = "" if checkpoint is None else " Go on with resume=True."
+        warnings.warn(f"training was interrupted after {history.epochs} of {epochs} epochs.{hint}", stacklevel=2)
     if best is not None:
         model.load_state_dict(best)
     return history
