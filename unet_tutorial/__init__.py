@@ -27,6 +27,7 @@ _NAMES = {
         "resize_mask",
     ),
     "exercises": (),
+    "inference": ("predict",),
     "losses": (
         "CombinedLoss",
         "DiceLoss",
