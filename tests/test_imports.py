@@ -26,7 +26,7 @@ ALLOWED = {
     "variants": {"blocks", "unet"},
     "pretrained": {"checkpoints", "variants"},
     "training": {"checkpoints", "losses", "metrics"},
-    "inference": {"losses", "metrics"},
+    "inference": {"sizing", "training"},
 }
 ALLOWED["widgets"] = set(ALLOWED)
 # Heavy libraries, with the only modules that may import them (at the top or inside a function).

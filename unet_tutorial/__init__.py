@@ -28,6 +28,7 @@ _NAMES = {
         "resize_mask",
     ),
     "exercises": (),
+    "inference": ("predict",),
     "losses": (
         "CombinedLoss",
         "DiceLoss",

@@ -56,5 +56,5 @@ def joinable(features: Sequence[int], skip: Sequence[int]) -> None:
         raise ValueError(
             f"the skip connection must be the features' size before one pooling, but after pooling "
             f"{tuple(skip)} is {pooled}, and the features are {tuple(features)}. "
-            f"Take the skip connection of the stage one step up."
+            f"Take the skip connection of the stage one step above the features."
         )
