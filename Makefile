@@ -2,13 +2,16 @@
 PYTHON ?= python3
 RUN := .venv/bin/python tools
 
-.PHONY: install book serve test notebooks clean
+.PHONY: install book serve test notebooks bench clean
 
 book serve test: install
 	$(RUN)/run.py $@
 
 notebooks: install
 	$(RUN)/notebooks.py build
+
+bench: install
+	$(RUN)/bench.py
 
 install:
 	@$(PYTHON) tools/install.py

@@ -1,15 +1,12 @@
 """The losses against known numbers, against MONAI (values and gradients), and against wrong input."""
 
 import math
-import time
 
 import monai.losses
-import numpy as np
 import pytest
 import torch
 from torch.nn.functional import softplus
 
-from unet_tutorial import losses
 from unet_tutorial.losses import (
     CombinedLoss,
     DiceLoss,
@@ -20,7 +17,6 @@ from unet_tutorial.losses import (
     focal_loss,
     tversky_loss,
 )
-from unet_tutorial.unet import UNet
 
 FUNCTIONS = (bce_loss, dice_loss, focal_loss, tversky_loss)
 ALL = pytest.mark.parametrize("loss", [*FUNCTIONS, CombinedLoss()], ids=lambda loss: getattr(loss, "__name__", "both"))
@@ -237,31 +233,3 @@ def test_masks_that_do_not_fit_are_refused(loss, logits, masks, message):
 def test_wrong_options_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-@pytest.fixture
-def one_thread():
-    """Let torch compute on one core, so that the processor time of a thing is its work, whatever else runs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def processor_time(work, repeats: int = 3) -> float:
-    """The shortest of several processor times, in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def test_the_check_costs_a_training_step_next_to_nothing(one_thread):
-    images = torch.zeros(4, 1, 128, 128)
-    masks = torch.from_numpy((np.indices((4, 1, 128, 128)).sum(0) % 2).astype(np.float32))
-    model = UNet(in_channels=1, channels=(8, 16, 32, 64))
-    step = processor_time(lambda: CombinedLoss()(model(images), masks).backward())
-    check = processor_time(lambda: losses._check(images, masks))
-    assert 2 * check < 0.05 * step  # CombinedLoss checks twice

@@ -1,19 +1,16 @@
 """The synthetic data: the same index gives the same sample, discs are easy, cells are hard."""
 
 import random
-import time
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 from torch.utils.data import DataLoader
 
 from unet_tutorial.data import synthetic
 from unet_tutorial.data.synthetic import SyntheticCellsDataset, SyntheticCircleDataset
-from unet_tutorial.unet import UNet
 
 BOTH = pytest.mark.parametrize("make", [SyntheticCircleDataset, SyntheticCellsDataset])
 
@@ -221,37 +218,3 @@ def test_the_outlines_are_not_discs():
 def test_labels_stay_consecutive_where_one_is_hidden():
     labels = synthetic._consecutive(np.array([[0, 1], [3, 3]]))
     assert labels.tolist() == [[0, 1], [2, 2]] and labels.dtype == np.int64
-
-
-@pytest.fixture
-def one_thread():
-    """Let torch compute on one core, so that the processor time of a thing is its work, whatever else runs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def processor_time(work, repeats: int = 3) -> float:
-    """The shortest of several processor times, in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def test_drawing_costs_little_beside_a_training_step(one_thread):
-    dataset = SyntheticCellsDataset(num_samples=4)
-    images, masks = (torch.stack(part) for part in zip(*dataset, strict=True))
-    model = UNet(in_channels=1, channels=(8, 16, 32, 64))
-    optimizer = torch.optim.AdamW(model.parameters())
-
-    def step():
-        loss = F.binary_cross_entropy_with_logits(model(images), masks)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    assert processor_time(lambda: list(dataset)) < 0.25 * processor_time(step)
