@@ -21,6 +21,7 @@ ALLOWED = {
     "losses": set(),
     "metrics": set(),
     "plots": set(),
+    "records": set(),
     "sizing": set(),
     "unet": {"blocks"},
     "variants": {"blocks", "unet"},
@@ -34,7 +35,7 @@ ONLY_IN = {
     "matplotlib": {"plots", "widgets"},
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
-    "torch": set(ALLOWED) - {"__init__", "_checks", "sizing", "exercises", "plots"},
+    "torch": set(ALLOWED) - {"__init__", "_checks", "sizing", "exercises", "plots", "records"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 from pathlib import Path
 
-import numpy
 import torch
 from torch.utils.data import DataLoader
 
+from provenance import versions
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
 from unet_tutorial.training import evaluate, fit
 from unet_tutorial.unet import UNet
@@ -70,12 +69,7 @@ def main() -> int:
         "model": type(model).__name__,
         "config": model.config,
         "recipe": RECIPES[name],
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": numpy.__version__,
-            "machine": platform.machine(),
-        },
+        "versions": versions(),
         "scores": scores,
         "command": f"python tools/train_weights.py {name}",
     }

@@ -42,6 +42,7 @@ _NAMES = {
     "metrics": ("IoUMetric", "average_precision", "boundary_error", "dice", "iou", "predicted_masks"),
     "plots": (),
     "pretrained": ("load_model", "load_pretrained", "pretrained_record"),
+    "records": (),
     "sizing": (),
     "training": ("History", "Scores", "choose_device", "evaluate", "fit"),
     "unet": ("Decoder", "DecoderBlock", "Encoder", "UNet"),
