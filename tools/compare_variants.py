@@ -1,0 +1,230 @@
+"""Compare U-Net with its four relatives on the hard synthetic cells, and keep the result for chapter 11.
+
+    python tools/compare_variants.py                 train what is missing, print the table, keep the record
+    python tools/compare_variants.py --minutes 3     the same, but begin no training after three minutes; call it again
+
+Every run is kept as soon as it is there. A record is of one commit, one machine and one set of settings: where one of
+them is another, everything is trained anew. About twenty minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from statistics import mean, median, stdev
+
+import torch
+from torch.utils.benchmark import Timer
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+
+import provenance
+from unet_tutorial.data.synthetic import SyntheticCellsDataset
+from unet_tutorial.losses import CombinedLoss
+from unet_tutorial.metrics import boundary_error, iou, predicted_masks
+from unet_tutorial.training import fit
+from unet_tutorial.unet import UNet
+from unet_tutorial.variants import MODELS
+
+NAME, COMMAND = "variants", "python tools/compare_variants.py"
+# What all runs share. The settings were chosen with the plain UNet, before any of the others was trained.
+SETTINGS = {
+    "data": "SyntheticCellsDataset",
+    "image_size": 64,
+    "images": {"train": 512, "val": 32, "test": 128},
+    "batch_size": 4,
+    "channels": [8, 16, 32, 64],
+    "epochs": 6,
+    "learning_rate": 0.01,
+    "channels_last": True,
+    "threads": 1,
+    "seeds": [0, 1, 2, 3, 4],
+    "learning_rates": {"others": [0.003, 0.03], "seeds": [0, 1]},
+}
+# Plain UNets that have as many parameters, or do as much work in a step or in the whole training, as a variant.
+CONTROLS = {
+    "UNet, parameters of UNetPlusPlus": {"channels": [9, 17, 34, 69]},
+    "UNet, work of UNetPlusPlus": {"channels": [11, 22, 44, 88]},
+    "UNet, longer": {"epochs": 11},
+    "UNet, parameters of EfficientUNet": {"channels": [3, 6, 13, 25]},
+    "UNet, work of EfficientUNet": {"channels": [4, 7, 15, 30]},
+}
+TIMED_ROUNDS = 7
+
+
+def networks(settings: dict) -> dict[str, dict]:
+    """Return what is trained, by name: the model, its channels, epochs, learning rate, and the seeds."""
+    usual = {key: settings[key] for key in ("channels", "epochs", "learning_rate", "seeds")}
+    rows = {name: {"model": name, **usual} for name in MODELS}
+    rows |= {name: {"model": "UNet", **usual, **change} for name, change in CONTROLS.items()}
+    rates = settings["learning_rates"]
+    for rate in rates["others"]:
+        change = {"learning_rate": rate, "seeds": rates["seeds"]}
+        rows |= {f"{name}, learning rate {rate}": {"model": name, **usual, **change} for name in MODELS}
+    return rows
+
+
+def load_data(settings: dict) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Draw the pictures and masks of every split, both (number, 1, side, side)."""
+    data = {}
+    for split, number in settings["images"].items():
+        dataset = SyntheticCellsDataset(number, image_size=settings["image_size"], split=split)
+        images, masks = zip(*(dataset[i] for i in range(number)), strict=True)
+        data[split] = torch.stack(images), torch.stack(masks)
+    return data
+
+
+def train(network: dict, seed: int, data: dict, settings: dict) -> dict:
+    """Train one network from one seed, and return what is kept of it."""
+    start = time.perf_counter()
+    torch.manual_seed(seed)
+    model = MODELS[network["model"]](1, channels=network["channels"])
+    order = torch.Generator().manual_seed(seed)  # the same order of pictures for every network
+    loader = DataLoader(TensorDataset(*data["train"]), batch_size=settings["batch_size"], shuffle=True, generator=order)
+    history = fit(
+        model,
+        loader,
+        [data["val"]],
+        epochs=network["epochs"],
+        learning_rate=network["learning_rate"],
+        channels_last=settings["channels_last"],
+        device="cpu",
+        progress=False,
+    )
+    model.eval()
+    images, masks = data["test"]
+    with torch.no_grad():
+        predicted = predicted_masks(model(images))  # (number, 1, side, side)
+    scores = {
+        "iou": iou(predicted, masks).mean().item(),
+        "boundary_error": boundary_error(predicted, masks).mean().item(),
+    }
+    kept = {"seed": seed, **scores, "train_loss": history.train_loss, "val_iou": history.val_iou}
+    rounded = {key: _rounded(value) for key, value in kept.items()}
+    return {**rounded, "seconds": round(time.perf_counter() - start, 1)}
+
+
+def _rounded(value: int | float | list[float]) -> int | float | list[float]:
+    return [round(v, 6) for v in value] if isinstance(value, list) else round(value, 6)
+
+
+def size(network: dict, settings: dict) -> dict[str, int]:
+    """Count the parameters of a network and the multiply-adds of its convolutions for one image."""
+    model = MODELS[network["model"]](1, channels=network["channels"]).eval()
+    side = settings["image_size"]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 1, side, side))
+    parameters = sum(p.numel() for p in model.parameters())
+    return {"parameters": parameters, "multiply_adds": counter.get_total_flops() // 2}  # it counts both halves
+
+
+def time_steps(chosen: dict[str, dict], data: dict, settings: dict, rounds: int = TIMED_ROUNDS) -> dict[str, dict]:
+    """Time one training step of each network, as a ratio to that of the plain UNet in the same round.
+
+    In every round each network has its turn, so that other work on the machine meets all of them.
+    """
+    batch = [part[: settings["batch_size"]] for part in data["train"]]
+    steps = {name: _step(network, batch, settings) for name, network in chosen.items()}
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            timer = Timer("step()", globals={"step": step}, num_threads=settings["threads"])
+            times[name].append(timer.blocked_autorange(min_run_time=0.2).median)
+    ratios = {name: [t / base for t, base in zip(ts, times["UNet"], strict=True)] for name, ts in times.items()}
+    return {
+        name: {"median": round(median(r), 3), "lowest": round(min(r), 3), "highest": round(max(r), 3)}
+        for name, r in ratios.items()
+    }
+
+
+def _step(network: dict, batch: list[torch.Tensor], settings: dict):
+    model: UNet = MODELS[network["model"]](1, channels=network["channels"])
+    if settings["channels_last"]:
+        model.to(memory_format=torch.channels_last)
+    optimizer, loss = torch.optim.AdamW(model.parameters()), CombinedLoss()
+    images, masks = batch
+
+    def step():
+        optimizer.zero_grad()
+        loss(model(images), masks).backward()
+        optimizer.step()
+
+    return step
+
+
+def kept_record(settings: dict, seeds: list[int]) -> dict:
+    """Return what has been kept so far under the same conditions, or else an empty record."""
+    path = provenance.RESULTS / f"{NAME}.json"
+    if path.is_file():
+        record = json.loads(path.read_text(encoding="utf-8"))
+        now = provenance.provenance(COMMAND, seeds)
+        changed = [key for key in now if record["provenance"][key] != now[key]]
+        if record["settings"] != settings:
+            changed.append("settings")
+        if now["commit"].endswith("+"):
+            changed.append("changes that are not committed")
+        if not changed:
+            del record["provenance"]
+            return record
+        print(f"The kept record is of other conditions ({', '.join(changed)}). Everything is trained anew.")
+    return {"settings": settings, "networks": {}, "step_time": {}}
+
+
+def compare(settings: dict, minutes: float) -> bool:
+    """Train what is missing, as long as there is time; return whether all is there."""
+    torch.set_num_threads(settings["threads"])  # the order of additions, and with it the last digit, depends on it
+    end = time.monotonic() + 60 * minutes
+    chosen, data = networks(settings), load_data(settings)
+    seeds = sorted({seed for network in chosen.values() for seed in network["seeds"]})
+    record = kept_record(settings, seeds)
+    for name, network in chosen.items():
+        record["networks"].setdefault(name, {**network, **size(network, settings), "runs": []})
+    missing = [
+        (name, seed)
+        for seed in seeds  # seed by seed, so that an unfinished record already holds every network
+        for name, network in chosen.items()
+        if seed in network["seeds"] and seed not in [run["seed"] for run in record["networks"][name]["runs"]]
+    ]
+    for name, seed in sorted(missing, key=lambda pair: "learning rate" in pair[0]):  # the side question last
+        if time.monotonic() > end:
+            return False
+        run = train(chosen[name], seed, data, settings)
+        record["networks"][name]["runs"].append(run)
+        print(f"seed {seed}  {name:36} IoU {run['iou']:.3f}  {run['seconds']:.0f} s", flush=True)
+        provenance.write_record(NAME, record, command=COMMAND, seeds=seeds)
+    if not record["step_time"]:
+        timed = {name: n for name, n in chosen.items() if name in MODELS or "channels" in CONTROLS.get(name, {})}
+        record["step_time"] = time_steps(timed, data, settings)
+        provenance.write_record(NAME, record, command=COMMAND, seeds=seeds)
+    print(table(record))
+    return True
+
+
+def table(record: dict) -> str:
+    """Return one line a network: parameters, multiply-adds, time of a step, and the scores with their spread."""
+    head = f"{'':34}{'parameters':>11}{'multiply-adds':>15}{'step':>6}   {'IoU':15}boundary error"
+    lines = [head]
+    for name, network in record["networks"].items():
+        step = record["step_time"].get(name)
+        ratio = f"{step['median']:.2f}" if step else ""
+        ious, errors = ([run[key] for run in network["runs"]] for key in ("iou", "boundary_error"))
+        lines.append(
+            f"{name:34}{network['parameters']:>11,}{network['multiply_adds']:>15,}{ratio:>6}   "
+            f"{mean(ious):.3f} ± {stdev(ious):.3f}  {mean(errors):.2f} ± {stdev(errors):.2f}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no training after this time")
+    if compare(SETTINGS, parser.parse_args().minutes):
+        return 0
+    print("Not all is trained yet. Run the same command again.")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
