@@ -142,6 +142,20 @@ def test_every_recipe_can_be_resumed(tmp_path, recipe):
     assert_same(model, reference)
 
 
+def test_what_was_watched_before_is_still_there(tmp_path):
+    images = torch.rand(2, 1, 16, 16)
+    seeded(1)
+    expected = train(unet(), watch=images)
+    seeded(1)
+    with pytest.warns(UserWarning, match="interrupted after 2 of 3 epochs"):
+        train(stop_at(unet(), 17), checkpoint=tmp_path / "a.pt", watch=images)
+    history = train(unet(), checkpoint=tmp_path / "a.pt", resume=True, watch=images)
+    assert len(history.watched) == EPOCHS
+    assert all(torch.equal(a, b) for a, b in zip(history.watched, expected.watched, strict=True))
+    with pytest.raises(ValueError, match="watch was 'images of .*' and is 'images of .*' now"):
+        train(unet(), checkpoint=tmp_path / "a.pt", resume=True, watch=images + 1)
+
+
 def test_a_finished_training_is_not_trained_again(tmp_path):
     seeded(1)
     reference, model = unet(), unet()
@@ -450,6 +464,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, first, second, messa
         ({"precision": "bfloat16"}, "precision was 'float32' and is 'bfloat16' now"),
         ({"channels_last": True}, "channels_last was False and is True now"),
         ({"patience": 2}, "patience was None and is 2 now"),
+        ({"watch": torch.zeros(1, 1, 8, 8)}, r"watch was None and is 'images of shape \(1, 1, 8, 8\), sha256"),
         ({"loader_options": {"drop_last": True}}, "batches was 3 and is 2 now"),
         ({"epochs": 5, "clip_norm": 2}, "epochs was 3 and is 5 now; clip_norm was None and is 2.0 now"),
     ],

@@ -26,7 +26,7 @@ ALLOWED = {
     "unet": {"blocks"},
     "variants": {"blocks", "unet"},
     "pretrained": {"checkpoints", "variants"},
-    "training": {"checkpoints", "losses", "metrics"},
+    "training": {"checkpoints", "losses", "metrics", "plots"},  # plots when a history draws itself, and not before
     "inference": {"sizing", "training"},
 }
 ALLOWED["widgets"] = set(ALLOWED)

@@ -18,7 +18,7 @@ from unet_tutorial.data.synthetic import SyntheticCircleDataset
 from unet_tutorial.losses import CombinedLoss, bce_loss
 from unet_tutorial.metrics import iou, predicted_masks
 from unet_tutorial.pretrained import load_model
-from unet_tutorial.training import History, Scores, choose_device, evaluate, fit
+from unet_tutorial.training import History, Scores, choose_device, evaluate, fit, try_learning_rates
 from unet_tutorial.unet import UNet
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -355,6 +355,77 @@ def test_ctrl_c_leaves_the_weights_where_they_are_and_with_patience_the_best(mon
         assert torch.equal(model.head.weight, expected.head.weight)
 
 
+# It keeps what it saw ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_classes", [1, 3])
+def test_watching_keeps_the_probabilities_after_every_epoch_and_changes_nothing(num_classes):
+    images, masks = batch(3)
+    data = [(images, masks if num_classes == 1 else masks[:, 0].long())]
+    options = {"train": data, "val": data, "schedule": "constant"}
+    for epochs in (1, 2):  # the weights after the first epoch, and after the second
+        model, unwatched = tiny(num_classes=num_classes), tiny(num_classes=num_classes)
+        history = quick(model, **options, epochs=epochs, watch=images[:2])
+        assert history == quick(unwatched, **options, epochs=epochs)
+        assert torch.equal(model.head.weight, unwatched.head.weight)
+        with torch.no_grad():
+            logits = model.eval()(images[:2])
+        expected = logits.sigmoid() if num_classes == 1 else logits.softmax(dim=1)
+        assert len(history.watched) == epochs
+        assert history.watched[-1].shape == (2, num_classes, 16, 16)
+        assert torch.equal(history.watched[-1], expected)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_was_watched_lies_on_the_cpu(device):
+    history = quick(tiny(), epochs=2, watch=batch()[0], device=device)
+    assert [seen.device.type for seen in history.watched] == ["cpu", "cpu"]
+    assert all(0 <= seen.min() and seen.max() <= 1 for seen in history.watched)
+    assert not torch.equal(*history.watched)
+
+
+@pytest.mark.parametrize(
+    ("watch", "message"),
+    [
+        (batch()[0][0], r"but got torch.float32 of shape \(1, 16, 16\). For one image, pass image\[None\]"),
+        (batch()[0][:0], r"but got torch.float32 of shape \(0, 1, 16, 16\)"),
+        (batch()[0].byte(), "watch must be images, floating point of shape .*, but got torch.uint8"),
+        ([0, 1], r"but got \[0, 1\]"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_before_training(watch, message):
+    model = tiny()
+    before = model.head.weight.clone()
+    with pytest.raises(ValueError, match=message):
+        quick(model, watch=watch)
+    assert torch.equal(model.head.weight, before)
+
+
+def test_several_learning_rates_differ_in_nothing_but_the_learning_rate():
+    """Same first weights and same order as a training by itself, also with a loader that has its own generator."""
+    generator = torch.Generator().manual_seed(5)
+    loaders = discs(12, shuffle=True, generator=generator), discs(4, "val")
+    build, options = partial(UNet, 1, channels=(4, 8)), {"epochs": 2, "device": "cpu", "progress": False}
+    alone = {}
+    for rate in (0.001, 0.1):
+        generator.manual_seed(5)
+        torch.manual_seed(3)
+        alone[rate] = fit(build(), *loaders, learning_rate=rate, watch=batch()[0], **options)
+    generator.manual_seed(5)
+    torch.manual_seed(3)
+    tried = try_learning_rates(build, *loaders, learning_rates=(0.001, 0.1), watch=batch()[0], **options)
+    assert tried == alone and list(tried) == [0.001, 0.1]
+    assert tried[0.001] != tried[0.1]
+    for rate, history in tried.items():
+        assert all(torch.equal(a, b) for a, b in zip(history.watched, alone[rate].watched, strict=True))
+
+
+@pytest.mark.parametrize(("rates", "message"), [((), "at least one learning rate"), ((0.1, -1), "but got -1")])
+def test_learning_rates_that_are_none_are_refused(rates, message):
+    with pytest.raises(ValueError, match=message):
+        try_learning_rates(tiny, [batch()], [batch()], learning_rates=rates, epochs=1)
+
+
 # It measures over images ---------------------------------------------------------------------------------------------
 
 
@@ -578,7 +649,21 @@ def test_the_history_is_a_stable_line():
     assert repr(History()) == "History(epochs=0)"
     history = History([0.5, 0.25], [0.5, 0.3], [0.1, 0.9])
     assert repr(history) == "History(epochs=2, train_loss=0.2500, val_loss=0.3000, val_iou=0.9000)"
+    history.watched.append(batch()[0])
+    assert repr(history) == "History(epochs=2, train_loss=0.2500, val_loss=0.3000, val_iou=0.9000)"
     assert history == History([0.5, 0.25], [0.5, 0.3], [0.1, 0.9])
+
+
+def test_the_history_draws_itself_in_a_notebook():
+    history = History([0.5, 0.25], [0.5, 0.3], [0.1, 0.9])
+    data, metadata = history._repr_mimebundle_()
+    assert data["image/png"].startswith("iVBORw0KGgo")  # base64 of a PNG's first bytes
+    assert data["text/plain"] == metadata["image/png"]["alt"]
+    assert data["text/plain"] == (
+        "Curves over 2 epochs: training loss from 0.500 to 0.250, validation loss from 0.500 to 0.300, "
+        "validation IoU from 0.100 to 0.900."
+    )
+    assert History()._repr_mimebundle_() == {"text/plain": "History(epochs=0)"}
 
 
 def test_training_knows_no_other_device_by_itself(monkeypatch):

@@ -44,9 +44,10 @@ _NAMES = {
     "pretrained": ("load_model", "load_pretrained", "pretrained_record"),
     "records": (),
     "sizing": (),
-    "training": ("History", "Scores", "choose_device", "evaluate", "fit"),
+    "training": ("History", "Scores", "choose_device", "evaluate", "fit", "try_learning_rates"),
     "unet": ("Decoder", "DecoderBlock", "Encoder", "UNet"),
     "variants": ("AttentionUNet", "EfficientUNet", "MODELS", "ResidualUNet", "UNetPlusPlus", "build"),
+    "widgets": (),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -48,10 +48,36 @@ def show(figure: Figure, alt: str) -> None:
     if get_ipython() is None:
         print(alt)
         return
+    data, metadata = bundle(figure, alt)
+    display(data, metadata=metadata, raw=True)
+
+
+def bundle(figure: Figure, alt: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Return a figure in the form in which notebooks take it, with its description in the place of the figure's name.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    alt : str
+        What is to be seen.
+
+    Returns
+    -------
+    data, metadata : dict
+        What a ``_repr_mimebundle_`` returns: the picture and its text by their types, and the text again where
+        programs look for it.
+
+    Examples
+    --------
+    >>> data, metadata = bundle(images([np.eye(4)]), alt="A white diagonal.")
+    >>> data["text/plain"], metadata
+    ('A white diagonal.', {'image/png': {'alt': 'A white diagonal.'}})
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
     png = base64.b64encode(buffer.getvalue()).decode()
-    display({"image/png": png, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
+    return {"image/png": png, "text/plain": alt}, {"image/png": {"alt": alt}}
 
 
 def images(

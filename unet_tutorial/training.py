@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,7 +59,9 @@ class Scores(NamedTuple):
 
 @dataclass(repr=False)
 class History:
-    """What happened in training: one entry an epoch in every list. `unet_tutorial.plots.history` draws it.
+    """What happened in training: one entry an epoch in every list.
+
+    As the last line of a notebook's cell it draws itself, with `unet_tutorial.plots.history`.
 
     Parameters
     ----------
@@ -66,6 +69,9 @@ class History:
         Mean over the training images of the loss, taken while the weights were changing.
     val_loss, val_iou : list of float
         Mean loss and mean IoU over the validation images, after the epoch.
+    watched : list of torch.Tensor
+        Probabilities of the images that `fit` was told to ``watch``, after the epoch: float32 (B, num_classes, H, W)
+        on the CPU. Empty if there were none. Two histories are equal if all the other lists are.
 
     Examples
     --------
@@ -76,15 +82,28 @@ class History:
     train_loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     val_iou: list[float] = field(default_factory=list)
+    watched: list[torch.Tensor] = field(default_factory=list, compare=False)
 
     @property
     def epochs(self) -> int:
         """The number of epochs so far."""
         return len(self.train_loss)
 
+    def _curves(self) -> dict[str, list[float]]:
+        return {name: values for name, values in vars(self).items() if name != "watched"}
+
     def __repr__(self) -> str:
-        last = "".join(f", {name}={values[-1]:.4f}" for name, values in vars(self).items() if values)
+        last = "".join(f", {name}={values[-1]:.4f}" for name, values in self._curves().items() if values)
         return f"History(epochs={self.epochs}{last})"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        if not self.epochs:
+            return {"text/plain": repr(self)}
+        from . import plots  # here, so that training alone does not load matplotlib
+
+        names = {"train_loss": "training loss", "val_loss": "validation loss", "val_iou": "validation IoU"}
+        ends = (f"{names[name]} from {v[0]:.3f} to {v[-1]:.3f}" for name, v in self._curves().items())
+        return plots.bundle(plots.history(self), f"Curves over {self.epochs} epochs: {', '.join(ends)}.")
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
@@ -210,6 +229,7 @@ def fit(
     patience: int | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
+    watch: torch.Tensor | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> History:
@@ -258,6 +278,9 @@ def fit(
     resume : bool, default False
         Go on from ``checkpoint``. Weights and random numbers are taken from there, and an epoch that was cut
         short begins again. The model, the loaders and all options must be those of the beginning.
+    watch : torch.Tensor, optional
+        A few validation images, (B, in_channels, H, W). What the model makes of them after every epoch is kept in
+        ``history.watched``, in memory and in the checkpoint: 64 KiB for an image of 128² pixels.
     device : str or torch.device, optional
         Where to compute. If not given, on a GPU if there is one, see `choose_device`.
     progress : bool, default True
@@ -266,7 +289,7 @@ def fit(
     Returns
     -------
     History
-        Training loss, validation loss and validation IoU of every epoch.
+        Training loss, validation loss and validation IoU of every epoch, and the probabilities of ``watch``.
 
     Raises
     ------
@@ -317,6 +340,7 @@ def fit(
         "precision": precision,
         "channels_last": bool(channels_last),
         "patience": None if patience is None else positive_int("patience", patience),
+        "watch": None if watch is None else _fingerprint(watch),
     }
     _length("val_loader", val_loader)
     if resume and checkpoint is None:
@@ -344,7 +368,8 @@ def fit(
                 bar.set_description(f"epoch {history.epochs + 1}/{epochs}")
                 train_loss = _epoch(step, train_loader, device, history.epochs + 1, bar)
                 scores = evaluate(model, val_loader, loss=loss, precision=precision)
-                history = _extended(history, train_loss, scores)
+                seen = [] if watch is None else [_probabilities(model, watch, precision)]
+                history = _extended(history, train_loss, scores, seen)
                 if patience is not None and _since_best(history) == 0:
                     best = copy.deepcopy(state.model.state_dict())
                 if checkpoint is not None:
@@ -356,6 +381,65 @@ def fit(
     if best is not None:
         model.load_state_dict(best)
     return history
+
+
+def try_learning_rates(
+    build: Callable[[], nn.Module],
+    train_loader: Iterable,
+    val_loader: Iterable,
+    *,
+    learning_rates: Sequence[float],
+    **options: Any,
+) -> dict[float, History]:
+    """Train the same network anew with each of several learning rates, all else being equal.
+
+    Every training begins with the random numbers as they are at the call: with the same weights, and with the same
+    order of the images.
+
+    Parameters
+    ----------
+    build : callable
+        Called without arguments before each training, and returns the network.
+    train_loader, val_loader : sized iterable of (images, masks)
+        As for `fit`.
+    learning_rates : sequence of float
+        What `fit` gets as ``learning_rate``, one after the other.
+    **options
+        All else goes to `fit`; ``epochs`` must be among it. With ``watch=images``, each history also holds what
+        its network made of these images after every epoch.
+
+    Returns
+    -------
+    dict of float to History
+        In the order of the learning rates.
+
+    Raises
+    ------
+    ValueError
+        If there is no learning rate, or `fit` refuses something.
+    FloatingPointError
+        If a learning rate is so large that the loss is no longer finite.
+
+    Examples
+    --------
+    >>> from unet_tutorial.unet import UNet
+    >>> data = [(torch.rand(2, 1, 16, 16), torch.ones(2, 1, 16, 16))]
+    >>> tried = try_learning_rates(
+    ...     lambda: UNet(1, channels=(4, 8)), data, data, learning_rates=(1e-4, 1e-2), epochs=2, progress=False
+    ... )
+    >>> {rate: history.epochs for rate, history in tried.items()}
+    {0.0001: 2, 0.01: 2}
+    """
+    learning_rates = [_positive("learning_rates", rate) for rate in learning_rates]
+    if not learning_rates:
+        raise ValueError("learning_rates must hold at least one learning rate, but it is empty.")
+    loaders = (train_loader, val_loader)
+    beginning = random_states(loaders)
+    tried = {}
+    for rate in learning_rates:
+        set_random_states(beginning, loaders)
+        tried[rate] = fit(build(), train_loader, val_loader, learning_rate=rate, **options)
+    return tried
 
 
 class _State(NamedTuple):
@@ -427,9 +511,22 @@ def _forward(model: nn.Module, images: torch.Tensor, precision: str) -> torch.Te
     return logits.float()
 
 
-def _extended(history: History, train_loss: float, scores: Scores) -> History:
+def _extended(history: History, train_loss: float, scores: Scores, seen: list[torch.Tensor]) -> History:
     # A new one, so that Ctrl-C never leaves a history with one list longer than another.
-    return History([*history.train_loss, train_loss], [*history.val_loss, scores.loss], [*history.val_iou, scores.iou])
+    return History(
+        train_loss=[*history.train_loss, train_loss],
+        val_loss=[*history.val_loss, scores.loss],
+        val_iou=[*history.val_iou, scores.iou],
+        watched=[*history.watched, *seen],
+    )
+
+
+def _probabilities(model: nn.Module, images: torch.Tensor, precision: str) -> torch.Tensor:
+    """Return what the model makes of images: (B, num_classes, H, W) on the CPU."""
+    device = next((p.device for p in model.parameters()), images.device)
+    with _mode(model, training=False), torch.no_grad():
+        logits = _forward(model, images.to(device), precision)
+    return (logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)).cpu()
 
 
 def _since_best(history: History) -> int:
@@ -453,6 +550,18 @@ def _restore(path: str | Path, state: _State, recipe: dict[str, Any], loaders: t
     for name, part in state._asdict().items():
         part.load_state_dict(content[name])
     return History(**content["history"]), content["best"]
+
+
+def _fingerprint(images: object) -> str:
+    """Name images by their content, so that a resumed training watches the same ones."""
+    if not isinstance(images, torch.Tensor) or images.ndim != 4 or len(images) == 0 or not images.is_floating_point():
+        came = f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, torch.Tensor) else repr(images)
+        raise ValueError(
+            f"watch must be images, floating point of shape (B, in_channels, H, W), but got {came}. "
+            f"For one image, pass image[None]."
+        )
+    pixels = images.detach().float().cpu().contiguous().numpy().tobytes()
+    return f"images of shape {tuple(images.shape)}, sha256 {hashlib.sha256(pixels).hexdigest()[:12]}"
 
 
 def _name(thing: object, settings: Mapping[str, Any]) -> str:
