@@ -462,6 +462,23 @@ def test_a_model_without_parameters_can_be_judged():
 # It leaves things as they were ---------------------------------------------------------------------------------------
 
 
+def test_weights_of_the_pixels_reach_the_loss_in_training_and_in_evaluation():
+    images, masks = batch()
+    seen = []
+
+    def loss(logits, masks, weights):
+        seen.append(weights)
+        return (bce_loss(logits, masks) * weights).mean()
+
+    weights = torch.rand(2, 16, 16)
+    history = quick(tiny(), [(images, masks, weights)], [(images, masks, 2 * weights)], loss=loss)
+    assert [torch.equal(a, b) for a, b in zip(seen, (weights, 2 * weights), strict=True)] == [True, True]
+    assert evaluate(tiny(), [(images, masks, weights)], loss=loss).iou == evaluate(tiny(), [(images, masks)]).iou
+    assert history.epochs == 1
+    with pytest.raises(ValueError, match=r"weights .* must have the masks' height and width .16, 16., but have .8, 8."):
+        quick(tiny(), [(images, masks, weights[:, :8, :8])], loss=loss)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_evaluate_changes_neither_weights_nor_statistics_nor_modes(training):
     model = tiny().train(training)

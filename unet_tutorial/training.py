@@ -162,7 +162,8 @@ def evaluate(
         Takes images (B, in_channels, H, W) and returns logits (B, num_classes, H, W).
     loader : iterable of (images, masks)
         Batches, such as a `torch.utils.data.DataLoader`. For one class the masks are float32 0 and 1 of
-        shape (B, 1, H, W); for several, int64 class indices (B, H, W).
+        shape (B, 1, H, W); for several, int64 class indices (B, H, W). A batch may have a third tensor, a weight
+        for every pixel: the loss then takes (logits, masks, weights).
     loss : callable, optional
         Takes (logits, masks) and returns a scalar, the mean over the batch.
         `unet_tutorial.losses.CombinedLoss` if not given.
@@ -202,12 +203,12 @@ def evaluate(
     count, total_loss, total_iou = 0, 0.0, 0.0
     with _mode(model, training=False), torch.no_grad():
         for number, batch in enumerate(loader, start=1):
-            images, masks = _pair(batch, where)
+            images, *targets = _parts(batch, where)
             logits = _forward(model, images, precision)  # (B, num_classes, H, W)
-            value = _finite(loss(logits, masks), f"batch {number} of the evaluation")
+            value = _finite(loss(logits, *targets), f"batch {number} of the evaluation")
             count += len(images)
             total_loss += value.item() * len(images)  # a batch's mean counts as often as it has images
-            total_iou += metric(logits, masks) * len(images)
+            total_iou += metric(logits, targets[0]) * len(images)
     if count == 0:
         raise ValueError("loader must give at least one batch, but it is empty.")
     return Scores(total_loss / count, total_iou / count)
@@ -244,7 +245,8 @@ def fit(
         Takes images (B, in_channels, H, W) and returns logits (B, num_classes, H, W).
     train_loader, val_loader : sized iterable of (images, masks)
         Batches, such as a `torch.utils.data.DataLoader`. For one class the masks are float32 0 and 1 of
-        shape (B, 1, H, W); for several, int64 class indices (B, H, W).
+        shape (B, 1, H, W); for several, int64 class indices (B, H, W). A batch may have a third tensor, a weight
+        for every pixel: the loss then takes (logits, masks, weights).
     epochs : int
         How many times to go through the training data.
     learning_rate : float, default 0.01
@@ -468,8 +470,8 @@ def _epoch(step: Callable, loader: Iterable, device: torch.device, epoch: int, b
     """Go through the training data once, and return the mean loss over its images."""
     count, total = 0, 0.0
     for number, batch in enumerate(loader, start=1):
-        images, masks = _pair(batch, device)
-        value = step(images, masks, where=f"batch {number} of epoch {epoch}")
+        images, *targets = _parts(batch, device)
+        value = step(images, targets, where=f"batch {number} of epoch {epoch}")
         count += len(images)
         total += value * len(images)
         bar.update()
@@ -479,7 +481,7 @@ def _epoch(step: Callable, loader: Iterable, device: torch.device, epoch: int, b
 def _step(
     state: _State,
     images: torch.Tensor,
-    masks: torch.Tensor,
+    targets: list[torch.Tensor],
     *,
     loss: Loss,
     precision: str,
@@ -487,7 +489,7 @@ def _step(
     where: str,
 ) -> float:
     """Change the weights once, and return the loss from before."""
-    value = _finite(loss(_forward(state.model, images, precision), masks), where)
+    value = _finite(loss(_forward(state.model, images, precision), *targets), where)
     state.optimizer.zero_grad()
     state.scaler.scale(value).backward()
     if clip_norm is not None:
@@ -605,16 +607,21 @@ def _length(name: str, loader: Iterable) -> int:
     return length
 
 
-def _pair(batch: Any, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a batch's images and masks on the device."""
+def _parts(batch: Any, device: torch.device) -> list[torch.Tensor]:
+    """Return a batch's images and masks, and the weights where there are some, on the device."""
     tensors = isinstance(batch, (tuple, list)) and all(isinstance(part, torch.Tensor) for part in batch)
-    if not tensors or len(batch) != 2:
+    if not tensors or len(batch) not in (2, 3):
         came = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
         raise ValueError(f"a batch must be a pair of tensors (images, masks), but the loader gave {came}.")
-    images, masks = batch
+    images, masks, *weights = batch
     if len(images) != len(masks):
         raise ValueError(f"a batch must have one mask an image, but got {len(images)} images and {len(masks)} masks.")
-    return images.to(device), masks.to(device)
+    if weights and weights[0].shape[-2:] != masks.shape[-2:]:
+        raise ValueError(
+            f"the weights of a batch must have the masks' height and width {tuple(masks.shape[-2:])}, "
+            f"but have {tuple(weights[0].shape[-2:])}."
+        )
+    return [part.to(device) for part in batch]
 
 
 def _finite(value: torch.Tensor, where: str) -> torch.Tensor:
