@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import sys
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbval.plugin import get_sanitize_patterns
 
 import notebook_rules
 from setup_cell import repository_url, setup_cell
@@ -34,6 +36,8 @@ METADATA = {
 }
 # nbval does not compare these, and git does not carry them.
 STRIPPED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json")
+# Of what remains, nbval compares what these patterns leave, and git carries no more.
+PATTERNS = get_sanitize_patterns((Path(__file__).with_name("nbval.cfg")).read_text(encoding="utf-8"))
 
 
 def source_path(root: Path, name: str) -> Path:
@@ -113,10 +117,18 @@ def clean(notebook: nbformat.NotebookNode) -> None:
             cell.outputs = []
         for output in cell.outputs:
             if "data" in output:
-                output.data = {kind: value for kind, value in output.data.items() if kind not in STRIPPED}
+                output.data = {kind: cut(value) for kind, value in output.data.items() if kind not in STRIPPED}
                 output.metadata = {}
             if output.output_type == "error":
                 output.traceback = [f"{output.ename}: {output.evalue}"]
+
+
+def cut(value: object) -> object:
+    """Return what git carries of one form of an output."""
+    if isinstance(value, str):
+        for pattern, replacement in PATTERNS:
+            value = re.sub(pattern, replacement, value)
+    return value
 
 
 def build(root: Path, names: list[str]) -> list[str]:

@@ -27,6 +27,7 @@ JUPYTER_BOOK = ["-c", "from jupyter_book.cli.main import main; main()"]  # it ca
 PYTEST = ["-m", "pytest", "-q"]
 # In parallel, but the cells of one notebook in order and in one kernel.
 NBVAL = ["--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadscope"]
+NBVAL += ["--nbval-sanitize-with", str(ROOT / "tools" / "nbval.cfg")]
 
 # The steps of a test, the quick ones first. Each is a plain command of this Python.
 STEPS = {

@@ -5,6 +5,9 @@ twin of the picture. MyST-NB 1.4 knows only an alternative text that is written 
 picture would come out with its file name instead. Here every picture takes the text of its twin, and its size, so
 that the page does not jump while it loads. A picture without a text is a warning, which fails our build.
 
+Explorers (`unet_tutorial.widgets`) come as HTML that needs no kernel. The state that Jupyter's widgets would need to
+be shown without one is dropped: nothing in the book reads it, and it would repeat all that the HTML holds.
+
 Of an error that a chapter makes on purpose, the page shows the message. The calls that led to it go: they are long,
 and name folders of the computer on which the book was built.
 """
@@ -13,6 +16,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.util import logging
 from sphinx.util.images import get_image_size
 
@@ -59,6 +63,12 @@ def shorten_tracebacks(app, doctree):
             block.children = [nodes.Text(block.rawsource)]
 
 
+def drop_widget_state(app, doctree):
+    """Take the state of Jupyter's widgets off the page that was just read."""
+    if app.env.docname in NbMetadataCollector.get_doc_data(app.env):
+        NbMetadataCollector.get_js_files(app.env, app.env.docname).pop("ipywidgets_state", None)
+
+
 def finish_html(app, pagename, templatename, context, doctree):
     """Write picture sizes as attributes, which CSS may scale, and let a fold be called by its visible text."""
     body = context.get("body", "")
@@ -70,5 +80,6 @@ def setup(app):
     """Register the steps."""
     app.connect("doctree-read", describe_pictures)
     app.connect("doctree-read", shorten_tracebacks)
+    app.connect("doctree-read", drop_widget_state)
     app.connect("html-page-context", finish_html)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,15 @@
+"""Explorers: pictures with controls, alive in the pages of the book, which have no kernel, and in Jupyter.
+
+In a notebook, the last line of a cell shows one: ``widgets.SegmentationKinds()``. Its controls are traits, so
+``explorer.kind = "panoptic"`` moves the picture, and ``explorer.observe(function, "kind")`` follows the reader.
+How to write one stands in `unet_tutorial.widgets.base`.
+"""
+
+from .base import Explorer, Panel, State
+from .controls import Choice, Slider, Switch
+from .segmentation_kinds import SegmentationKinds
+
+EXPLORERS = (SegmentationKinds,)  # in the order of the chapters
+
+__all__ = ["EXPLORERS", "Choice", "Explorer", "Panel", "Slider", "State", "Switch"]
+__all__ += [explorer.__name__ for explorer in EXPLORERS]

@@ -1,0 +1,165 @@
+// Shows an explorer: its controls, and the state that their values choose from Python's table. It computes nothing.
+// In Jupyter `model` is the widget's; in a page without a kernel host.js brings one, and a `link` to copy.
+
+let count = 0; // of explorers on this page, for ids
+
+async function render({ model, el, link }) {
+  const { title, controls } = model.get("_plan");
+  const { states, assets } = await unpack(model.get("_table"));
+  const id = `unet-explorer-${(count += 1)}`;
+  const preloaded = Object.values(assets).map((address) => Object.assign(new Image(), { src: address }));
+
+  const words = element("p", { class: "words", id: `${id}-words`, "aria-live": "polite" });
+  const numbers = element("dl", { class: "numbers" });
+  const panels = element("div", { class: "panels" });
+  const parts = controls.map((control, i) => makeControl(control, `${id}-${i}`, (place) => choose({ [i]: place })));
+  const board = element("div", { class: "controls" }, ...parts.map((part) => part.element));
+  const results = element("div", { class: "results" }, words, numbers);
+  if (link) results.append(linkButton(link));
+  const view = element("div", { class: "view", role: "group", "aria-label": title });
+  view.append(element("p", { class: "title" }, title), panels, board, results);
+  el.classList.add("unet-explorer");
+  el.replaceChildren(...[...el.children].filter((child) => /STYLE|SCRIPT/.test(child.tagName)), view);
+
+  const places = () => controls.map((control) => control.values.indexOf(model.get(control.name)));
+  const show = () => {
+    const now = places();
+    const index = now.reduce((sum, place, i) => sum * controls[i].values.length + place, 0);
+    parts.forEach((part, i) => part.show(now[i]));
+    showState(states[index], { words, numbers, panels }, assets, pick);
+  };
+  controls.forEach(({ name }) => model.on(`change:${name}`, show));
+  show();
+  return () => {
+    controls.forEach(({ name }) => model.off(`change:${name}`, show));
+    preloaded.length = 0;
+  };
+
+  // Sets some controls, by their number, to the value at a place of their lists.
+  function choose(wanted) {
+    for (const [i, place] of Object.entries(wanted)) model.set(controls[i].name, controls[i].values[place]);
+    model.save_changes();
+  }
+
+  // Sets the controls that a drawing can be pointed at, from a place in it given by two numbers from 0 to 1.
+  function pick([across, down], names) {
+    const wanted = {};
+    for (const [name, part] of [[names[0], across], [names[1], down]]) {
+      const i = controls.findIndex((control) => control.name === name);
+      if (i >= 0) wanted[i] = Math.min(Math.floor(part * controls[i].values.length), controls[i].values.length - 1);
+    }
+    choose(wanted);
+  }
+}
+
+async function unpack(packed) {
+  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+function element(tag, attributes, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+// Each kind of control is a native element. `show` moves it to a place of its list of values.
+function makeControl({ label, look, values, words }, id, choose) {
+  const quiet = { "data-lm-suppress-shortcuts": "true" }; // otherwise Jupyter takes the arrow keys
+  if (look === "buttons") {
+    const inputs = values.map(() => element("input", { type: "radio", name: id, ...quiet }));
+    inputs.forEach((input, place) => input.addEventListener("input", () => choose(place)));
+    const labels = inputs.map((input, place) => element("label", {}, input, ` ${words[place]}`));
+    const made = element("fieldset", { class: "control" }, element("legend", {}, label), ...labels);
+    return { element: made, show: (place) => (inputs[place].checked = true) };
+  }
+  const name = element("label", { for: id }, label);
+  if (look === "list") {
+    const options = words.map((word, place) => element("option", { value: place }, word));
+    const select = element("select", { id, ...quiet }, ...options);
+    select.addEventListener("input", () => choose(select.selectedIndex));
+    return { element: element("div", { class: "control" }, name, select), show: (place) => (select.selectedIndex = place) };
+  }
+  if (look === "switch") {
+    const input = element("input", { id, type: "checkbox", ...quiet });
+    input.addEventListener("input", () => choose(Number(input.checked)));
+    return { element: element("div", { class: "control switch" }, input, name), show: (place) => (input.checked = place === 1) };
+  }
+  const input = element("input", { id, type: "range", min: 0, max: values.length - 1, step: 1, ...quiet });
+  const value = element("span", { class: "value", "aria-hidden": "true" }); // it is spoken as the slider's value
+  input.addEventListener("input", () => choose(Number(input.value)));
+  const show = (place) => {
+    input.value = place;
+    input.setAttribute("aria-valuetext", words[place]);
+    value.textContent = words[place];
+  };
+  return { element: element("div", { class: "control" }, name, value, input), show };
+}
+
+function showState(state, { words, numbers, panels }, assets, pick) {
+  if (words.textContent !== state.words) words.textContent = state.words; // spoken once, and only if it is new
+  const rows = state.numbers.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
+  numbers.replaceChildren(...rows);
+  while (panels.children.length > state.panels.length) panels.lastChild.remove();
+  state.panels.forEach((panel, i) => {
+    if (!panels.children[i]) panels.append(makePanel(words.id, pick));
+    const [title, drawing] = panels.children[i].children;
+    title.textContent = panel.title;
+    drawing.pick = panel.pick;
+    drawing.classList.toggle("pick", panel.pick.length > 0);
+    if (drawing.source !== panel.svg) draw(drawing, panel.svg, assets, words.id);
+  });
+}
+
+function makePanel(description, pick) {
+  const drawing = element("div", { class: "drawing" });
+  const point = (event) => {
+    if (!drawing.pick.length || !(event.buttons & 1)) return;
+    const [first, second, x, y, width, height] = drawing.pick;
+    const svg = drawing.firstChild;
+    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    const [across, down] = [(place.x - x) / width, (place.y - y) / height];
+    if (across >= 0 && across < 1 && down >= 0 && down < 1) pick([across, down], [first, second]);
+  };
+  drawing.addEventListener("pointerdown", point);
+  drawing.addEventListener("pointermove", point);
+  return element("div", { class: "panel" }, element("p", { class: "panel-title" }), drawing);
+}
+
+// Replaces a drawing. An image that stays the same stays the same element, so that it does not blink.
+function draw(drawing, source, assets, description) {
+  const kept = new Map([...drawing.querySelectorAll("image")].map((image) => [image.dataset.asset, image]));
+  drawing.source = source;
+  drawing.innerHTML = source;
+  drawing.firstChild.setAttribute("aria-describedby", description);
+  for (const image of drawing.querySelectorAll("image")) {
+    const name = image.dataset.asset;
+    const old = kept.get(name);
+    kept.delete(name);
+    if (old) {
+      for (const key of ["x", "y", "width", "height"]) old.setAttribute(key, image.getAttribute(key));
+      image.replaceWith(old);
+    } else {
+      image.setAttribute("href", assets[name]);
+    }
+  }
+}
+
+function linkButton(link) {
+  const button = element("button", { type: "button" }, "Copy a link to this setting");
+  const said = element("span", { role: "status" });
+  button.addEventListener("click", async () => {
+    const address = link();
+    try {
+      await navigator.clipboard.writeText(address);
+      said.textContent = "Copied.";
+    } catch {
+      said.textContent = `The browser does not let us copy. The link is ${address}`;
+    }
+  });
+  return element("p", { class: "link" }, button, " ", said);
+}
+
+export default { render };

@@ -1,0 +1,91 @@
+"""Pictures for explorers: an array or a matplotlib figure becomes a short text that a page can show as an image."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ..plots import to_picture
+
+
+def encode(picture, quality: int | None = None) -> str:
+    """Turn an array into an image that is part of the page (a ``data:`` address).
+
+    Parameters
+    ----------
+    picture : array or torch.Tensor
+        Of the shape (H, W), (1, H, W), (H, W, 3) or (3, H, W), with values from 0 to 1, or of type bool or uint8.
+    quality : int, optional
+        From 1 to 100 makes it smaller and inexact, which noisy pictures need. Every pixel is kept if not given.
+
+    Returns
+    -------
+    str
+        The address of a WebP image of the same height and width.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another one, or a value lies outside.
+
+    Examples
+    --------
+    >>> encode(np.eye(8))[:23]
+    'data:image/webp;base64,'
+    """
+    array = to_picture(picture)
+    if array.dtype != np.uint8:
+        if not (array.min() >= 0 and array.max() <= 1):  # NaN too
+            raise ValueError(
+                f"the values of a picture must lie between 0 and 1, but got {array.min():g} to {array.max():g}. "
+                "Bring them into this range first: what a picture shows must be decided by the one who draws it."
+            )
+        array = np.round(array * 255.0).astype(np.uint8)
+    buffer = io.BytesIO()
+    how = {"lossless": True} if quality is None else {"quality": quality}
+    Image.fromarray(array).save(buffer, format="webp", method=6, **how)
+    return _address(buffer)
+
+
+def frame(figure: Figure, dpi: int = 100) -> tuple[str, float, float]:
+    """Turn a matplotlib figure into an image that is part of the page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure. All frames of one explorer should have the same size.
+    dpi : int, default 100
+        Pixels for an inch.
+
+    Returns
+    -------
+    address : str
+        The ``data:`` address of a WebP image.
+    width, height : float
+        The size in pixels.
+
+    Raises
+    ------
+    ValueError
+        If ``figure`` is no figure.
+
+    Examples
+    --------
+    >>> address, width, height = frame(Figure(figsize=(3, 2)))
+    >>> width, height
+    (300.0, 200.0)
+    """
+    if not isinstance(figure, Figure):
+        raise ValueError(f"figure must be a matplotlib Figure, but got {type(figure).__name__}.")
+    buffer, webp = io.BytesIO(), io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    Image.open(buffer).convert("RGB").save(webp, format="webp", lossless=True, method=6)
+    return _address(webp), *(figure.get_size_inches() * dpi).tolist()
+
+
+def _address(buffer: io.BytesIO) -> str:
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
