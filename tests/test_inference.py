@@ -356,3 +356,5 @@ def test_a_value_that_is_no_number_is_found_in_its_tile(value):
 def test_a_foreign_model_is_refused():
     with pytest.raises(ValueError, match="model must be a UNet or one of its variants, .* but got Conv2d"):
         quiet(nn.Conv2d(1, 1, 3), IMAGE)
+    with pytest.raises(ValueError, match="model must keep the size of an image, but was built with padding='none'"):
+        quiet(UNet(1, channels=(4, 8), padding="none"), IMAGE)

@@ -16,6 +16,7 @@ OPTIONS = list(itertools.product(sizing.NORMS, sizing.UPSAMPLES, sizing.SKIPS))
 
 def test_the_options_are_those_of_the_network():
     assert (sizing.NORMS, sizing.UPSAMPLES, sizing.SKIPS) == (blocks.NORMS, unet.UPSAMPLES, unet.SKIPS)
+    assert sizing.PADDINGS == blocks.PADDINGS
 
 
 def parts(model):
@@ -36,34 +37,38 @@ def test_parameters_of_every_part(norm, upsample, skip):
     assert sum(real.values()) == sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("height, width", [(8, 8), (64, 48), (45, 71), (9, 15)])
-def test_feature_maps_are_what_hooks_see(height, width):
-    model = UNet(2, 3, channels=SMALL).eval()
+@pytest.mark.parametrize(
+    "height, width, padding",
+    [(8, 8, "same"), (64, 48, "same"), (45, 71, "same"), (9, 15, "same"), (92, 108, "none"), (100, 188, "none")],
+)
+def test_feature_maps_are_what_hooks_see(height, width, padding):
+    model = UNet(2, 3, channels=SMALL, padding=padding).eval()
     seen = {"image": (2, height, width)}
     for name, part in parts(model).items():
         name = "logits" if name == "head" else name
         part.register_forward_hook(lambda m, i, out, name=name: seen.update({name: tuple(out.shape[1:])}))
     model(torch.zeros(1, 2, height, width))
-    computed = {m.part: m[1:] for m in sizing.feature_maps(height, width, 2, 3, SMALL)}
+    computed = {m.part: m[1:] for m in sizing.feature_maps(height, width, 2, 3, SMALL, padding=padding)}
     assert computed == {name: shape for name, shape in seen.items() if not name.startswith("upsample")}
     assert list(computed)[:2] == ["image", "encoder 1"] and list(computed)[-2:] == ["decoder 1", "logits"]
 
 
 @pytest.mark.parametrize("upsample, skip", list(itertools.product(sizing.UPSAMPLES, sizing.SKIPS)))
-@pytest.mark.parametrize("height, width", [(32, 32), (45, 71)])
-def test_multiply_adds_are_those_that_torch_counts(height, width, upsample, skip):
-    model = UNet(2, 3, channels=SMALL, upsample=upsample, skip=skip).eval()
+@pytest.mark.parametrize("height, width, padding", [(32, 32, "same"), (45, 71, "same"), (92, 108, "none")])
+def test_multiply_adds_are_those_that_torch_counts(height, width, padding, upsample, skip):
+    model = UNet(2, 3, channels=SMALL, upsample=upsample, skip=skip, padding=padding).eval()
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 2, height, width))
-    computed = sizing.multiply_adds(height, width, 2, 3, SMALL, upsample=upsample, skip=skip)
+    computed = sizing.multiply_adds(height, width, 2, 3, SMALL, upsample=upsample, skip=skip, padding=padding)
     assert 2 * sum(computed.values()) == counter.get_total_flops()
     assert list(computed) == list(sizing.parameters(2, 3, SMALL, upsample=upsample, skip=skip))
 
 
 @pytest.mark.parametrize("num_classes", [1, 3])
-@pytest.mark.parametrize("height, width", [(64, 64), (45, 61)])
-def test_activations_are_what_autograd_keeps(height, width, num_classes):
-    model = UNet(3, num_classes, channels=(8, 16, 32))
+@pytest.mark.parametrize("height, width, padding", [(64, 64, "same"), (45, 61, "same"), (76, 100, "none")])
+def test_activations_are_what_autograd_keeps(height, width, padding, num_classes):
+    model = UNet(3, num_classes, channels=(8, 16, 32), padding=padding)
+    *_, logits = sizing.feature_maps(height, width, 3, num_classes, (8, 16, 32), padding=padding)
     own = {t.untyped_storage().data_ptr() for t in [*model.parameters(), *model.buffers()]}
     kept = {}  # holding the tensors keeps their addresses from being used again
 
@@ -74,11 +79,11 @@ def test_activations_are_what_autograd_keeps(height, width, num_classes):
     images = torch.randn(2, 3, height, width)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         if num_classes == 1:
-            nn.functional.binary_cross_entropy_with_logits(model(images), torch.zeros(2, 1, height, width))
+            nn.functional.binary_cross_entropy_with_logits(model(images), torch.zeros(2, 1, *logits[2:]))
         else:
-            nn.functional.cross_entropy(model(images), torch.zeros(2, height, width, dtype=torch.int64))
+            nn.functional.cross_entropy(model(images), torch.zeros(2, *logits[2:], dtype=torch.int64))
     real = sum(t.untyped_storage().nbytes() for address, t in kept.items() if address not in own)
-    computed = sizing.memory(2, height, width, 3, num_classes, (8, 16, 32))
+    computed = sizing.memory(2, height, width, 3, num_classes, (8, 16, 32), padding=padding)
     assert computed.activations == pytest.approx(real, rel=2e-3)  # the rest: two numbers a normalized channel
     weights = sum(4 * p.numel() for p in model.parameters())
     assert computed[:3] == (weights, weights, 2 * weights)
@@ -128,6 +133,11 @@ def test_receptive_field_of_the_usual_network():
     assert {width("logits", position) for position in range(16)} == {188, 204}
 
 
+def test_the_sizes_of_the_paper():
+    sides = [m.height for m in sizing.feature_maps(572, 572, 1, 2, padding="none")]
+    assert sides == [572, 568, 280, 136, 64, 28, 52, 100, 196, 388, 388]
+
+
 def test_numbers_of_the_usual_network():
     count = sizing.parameters()
     assert sum(count.values()) == 31_037_633
@@ -141,6 +151,10 @@ def test_numbers_of_the_usual_network():
     "call, message",
     [
         (lambda: sizing.feature_maps(15, 64), r"2\*\*4 = 16 pixels, but got height 15 and width 64"),
+        (lambda: sizing.feature_maps(572, 570, padding="none"), "width 570. The nearest that fits is 556 or 572"),
+        (lambda: sizing.feature_maps(64, 572, padding="none"), "for the height 64. The nearest that fits is 188"),
+        (lambda: sizing.multiply_adds(572, 572, padding="non"), "Did you mean 'none'"),
+        (lambda: sizing.memory(1, 572, 572, padding="valid"), "padding must be one of 'same', 'none'"),
         (lambda: sizing.feature_maps(64.0, 64), "height must be a whole number of at least 1, but got 64.0"),
         (lambda: sizing.parameters(channels=64), "channels must list"),
         (lambda: sizing.parameters(channels=(64,)), "at least two entries"),

@@ -10,7 +10,8 @@ from monai.networks.nets.basic_unet import UpCat
 from torch import nn
 from torch.testing import assert_close
 
-from unet_tutorial.unet import UPSAMPLES, Decoder, DecoderBlock, Encoder, UNet, check_images
+from unet_tutorial.blocks import BLOCKS
+from unet_tutorial.unet import UPSAMPLES, Decoder, DecoderBlock, Encoder, UNet, center_crop, check_images
 
 
 def count(module: nn.Module) -> int:
@@ -141,6 +142,40 @@ def test_an_odd_side_is_padded_with_zeros_at_the_bottom_and_right():
     assert_close(seen[0], expected)
 
 
+@pytest.mark.parametrize("block", BLOCKS)
+def test_without_padding_the_logits_are_those_of_the_middle_of_a_larger_padded_input(block):
+    """Where no zeros from beyond the border are seen, both networks must agree."""
+    torch.manual_seed(0)
+    options = {"channels": (4, 8, 16), "block": block}
+    padded, unpadded = UNet(1, **options).eval(), UNet(1, **options, padding="none").eval()
+    unpadded.load_state_dict(padded.state_dict())
+    x = torch.randn(1, 1, 88, 80)
+    logits = unpadded(center_crop(x, (84, 76)))  # 2 pixels at each side: then both pool the same 2x2 squares
+    assert logits.shape == (1, 1, 44, 36)
+    assert_close(logits, center_crop(padded(x), logits.shape[-2:]))
+
+
+def test_without_padding_the_gradient_comes_from_inside_the_image():
+    model = UNet(1, channels=(4, 8), padding="none", norm="none").double()
+    for p in model.parameters():
+        nn.init.uniform_(p, 0.1, 1.0)
+    model.encoder.pool = nn.AvgPool2d(2)  # no path is lost to a maximum
+    x = torch.rand(1, 1, 18, 26, dtype=torch.float64, requires_grad=True)
+    logits = model(x)
+    assert logits.shape == (1, 1, 2, 10)
+    logits[..., 0, 0].sum().backward()
+    assert x.grad[0, 0, 0, 0] != 0  # the corner pixel of the output sees the very corner of the input
+
+
+def test_the_middle_is_cut_out():
+    x = torch.arange(24.0).view(1, 1, 4, 6)
+    assert_close(center_crop(x, (2, 6)), x[:, :, 1:3])
+    assert_close(center_crop(x, (4, 6)), x)
+    for size in ((3, 6), (4, 8)):
+        with pytest.raises(ValueError, match=re.escape("smaller than (4, 6) by an even number of pixels, or equal, b")):
+            center_crop(x, size)
+
+
 def test_adding_and_leaving_out_the_skip_connection():
     x, skip = torch.randn(1, 8, 4, 4), torch.randn(1, 4, 8, 8)
     for option, joined in (("add", lambda up: skip + up), ("none", lambda up: up)):
@@ -200,6 +235,7 @@ def test_half_the_channels_are_a_quarter_of_the_weights():
         ({"norm": None}, "norm must be one of 'batch', 'group', 'none', but got None. Did you mean 'none'?"),
         ({"upsample": "bilinar"}, "but got 'bilinar'. Did you mean 'bilinear'?"),
         ({"upsample": 2}, "upsample must be one of 'transpose', 'bilinear', 'nearest', but got 2."),
+        ({"padding": "valid"}, "padding must be one of 'same', 'none', but got 'valid'."),
         ({"skip": "concatenate"}, "skip must be one of 'concat', 'add', 'none', but got 'concatenate'. Did you mean"),
     ],
 )
@@ -223,6 +259,12 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_images_that_do_not_fit_are_refused(images, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         UNet(3, channels=(4, 8, 16))(images)
+
+
+def test_without_padding_a_side_must_come_out_even():
+    model = UNet(1, channels=(4, 8, 16), padding="none")
+    with pytest.raises(ValueError, match="is not so for the width 46. The nearest that fits is 44 or 48"):
+        model(torch.zeros(1, 1, 44, 46))
 
 
 def test_one_channel_is_singular():

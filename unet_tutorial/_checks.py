@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 
@@ -47,6 +48,31 @@ def sides(height: int, width: int, depth: int) -> None:
             f"but got height {height} and width {width}. "
             f"Use a larger image, or a network with fewer stages (a shorter channels)."
         )
+
+
+def unpadded_sides(height: int, width: int, depth: int) -> None:
+    """Refuse an input of a network without padding that is too small, or is odd before a pooling."""
+    for name, side in (("height", height), ("width", width)):
+        if not _fits_unpadded(side, depth):
+            below = next((s for s in range(side - 1, 0, -1) if _fits_unpadded(s, depth)), None)
+            above = next(s for s in itertools.count(side + 1) if _fits_unpadded(s, depth))
+            raise ValueError(
+                f"without padding, every map must have an even side before each pooling, and a pixel must be left at "
+                f"the end. At depth {depth} that is not so for the {name} {side}. "
+                f"The nearest that fits is {above if below is None else f'{below} or {above}'}."
+            )
+
+
+def _fits_unpadded(side: int, depth: int) -> bool:
+    """Walk down, and up again: every block takes away 4 pixels, one for each side of each convolution."""
+    for _ in range(depth):
+        side -= 4
+        if side < 2 or side % 2:
+            return False
+        side //= 2
+    for _ in range(depth):
+        side = 2 * (side - 4)
+    return side > 4
 
 
 def joinable(features: Sequence[int], skip: Sequence[int]) -> None:

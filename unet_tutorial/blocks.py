@@ -9,6 +9,7 @@ from torch import nn
 from ._checks import joinable, option, positive_int
 
 NORMS = ("batch", "group", "none")
+PADDINGS = ("same", "none")
 
 
 def normalization(norm: str, channels: int) -> nn.Module:
@@ -60,15 +61,18 @@ class DoubleConv(nn.Module):
         Channels of the input and of the output.
     norm : {"batch", "group", "none"}, default "batch"
         The normalization, see `normalization`.
+    padding : {"same", "none"}, default "same"
+        ``"same"`` puts a frame of zeros around each map, so that its side stays. ``"none"`` does not, and each
+        3x3 convolution takes away one pixel on every side.
 
     Raises
     ------
     ValueError
-        If a channel count is not a whole number of at least 1, or ``norm`` is unknown.
+        If a channel count is not a whole number of at least 1, or an option is unknown.
 
     References
     ----------
-    Ronneberger, Fischer and Brox 2015, arXiv:1505.04597. Padding and normalization came later.
+    Ronneberger, Fischer and Brox 2015, arXiv:1505.04597, without padding and normalization, which came later.
 
     Examples
     --------
@@ -79,22 +83,23 @@ class DoubleConv(nn.Module):
     38848
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch"):
+    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch", padding: str = "same"):
         super().__init__()
         positive_int("in_channels", in_channels)
         positive_int("out_channels", out_channels)
         bias = option("norm", norm, NORMS) == "none"
+        frame = int(option("padding", padding, PADDINGS) == "same")  # pixels around the map
         self.layers = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=bias),
+            nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=frame, bias=bias),
             normalization(norm, out_channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=bias),
+            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=frame, bias=bias),
             normalization(norm, out_channels),
             nn.ReLU(inplace=True),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.layers(x)  # (B, in_channels, H, W) -> (B, out_channels, H, W)
+        return self.layers(x)  # (B, in_channels, H, W) -> (B, out_channels, H, W), or 4 less without padding
 
 
 class ResidualConvBlock(nn.Module):
@@ -109,11 +114,13 @@ class ResidualConvBlock(nn.Module):
         Channels of the input and of the output.
     norm : {"batch", "group", "none"}, default "batch"
         The normalization, see `normalization`.
+    padding : {"same", "none"}, default "same"
+        A frame of zeros that keeps the side, or none, see `DoubleConv`.
 
     Raises
     ------
     ValueError
-        If a channel count is not a whole number of at least 1, or ``norm`` is unknown.
+        If a channel count is not a whole number of at least 1, or an option is unknown.
 
     References
     ----------
@@ -125,9 +132,11 @@ class ResidualConvBlock(nn.Module):
     230144
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch"):
+    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch", padding: str = "same"):
         super().__init__()
-        self.convs = DoubleConv(in_channels, out_channels, norm).layers[:-1]  # the last ReLU comes after the sum
+        layers = DoubleConv(in_channels, out_channels, norm, padding).layers
+        self.convs = layers[:-1]  # the last ReLU comes after the sum
+        self.cut = 0 if padding == "same" else 2  # pixels that the two convolutions take away on every side
         if in_channels == out_channels:
             self.shortcut = nn.Identity()
         else:
@@ -137,7 +146,9 @@ class ResidualConvBlock(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(self.convs(x) + self.shortcut(x))  # (B, in_channels, H, W) -> (B, out_channels, H, W)
+        height, width = x.shape[-2:]
+        inner = x[..., self.cut : height - self.cut, self.cut : width - self.cut]  # all of x with padding
+        return F.relu(self.convs(x) + self.shortcut(inner))  # (B, out_channels, H, W), or 4 less without padding
 
 
 class SeparableConvBlock(nn.Module):
@@ -149,11 +160,13 @@ class SeparableConvBlock(nn.Module):
         Channels of the input and of the output.
     norm : {"batch", "group", "none"}, default "batch"
         The normalization, see `normalization`.
+    padding : {"same", "none"}, default "same"
+        A frame of zeros that keeps the side, or none, see `DoubleConv`.
 
     Raises
     ------
     ValueError
-        If a channel count is not a whole number of at least 1, or ``norm`` is unknown.
+        If a channel count is not a whole number of at least 1, or an option is unknown.
 
     References
     ----------
@@ -166,15 +179,16 @@ class SeparableConvBlock(nn.Module):
     26816
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch"):
+    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch", padding: str = "same"):
         super().__init__()
         positive_int("in_channels", in_channels)
         positive_int("out_channels", out_channels)
         bias = option("norm", norm, NORMS) == "none"
+        frame = int(option("padding", padding, PADDINGS) == "same")  # pixels around the map
         layers: list[nn.Module] = []
         for before in (in_channels, out_channels):
             layers += [
-                nn.Conv2d(before, before, kernel_size=3, padding=1, groups=before, bias=False),
+                nn.Conv2d(before, before, kernel_size=3, padding=frame, groups=before, bias=False),
                 nn.Conv2d(before, out_channels, kernel_size=1, bias=bias),
                 normalization(norm, out_channels),
                 nn.ReLU(inplace=True),
@@ -182,7 +196,7 @@ class SeparableConvBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.layers(x)  # (B, in_channels, H, W) -> (B, out_channels, H, W)
+        return self.layers(x)  # (B, in_channels, H, W) -> (B, out_channels, H, W), or 4 less without padding
 
 
 class AttentionGate(nn.Module):

@@ -75,8 +75,8 @@ def predict(
     Raises
     ------
     ValueError
-        If the model does not know its depth, ``images`` or ``out`` have another shape or dtype than the model
-        asks for, the images hold NaN or infinity, or another argument is out of range.
+        If the model does not know its depth or does not keep the size, ``images`` or ``out`` have another shape or
+        dtype than the model asks for, the images hold NaN or infinity, or another argument is out of range.
 
     References
     ----------
@@ -214,6 +214,11 @@ def _check_model(model: nn.Module) -> tuple[int, torch.dtype]:
         raise ValueError(
             f"model must be a UNet or one of its variants, which know their depth and config, "
             f"but got {type(model).__name__}."
+        )
+    if model.config.get("padding", "same") != "same":
+        raise ValueError(
+            "model must keep the size of an image, but was built with padding='none', which answers for its middle "
+            "alone. Call the model itself, or build one with padding='same'."
         )
     return model.depth, next(model.parameters()).dtype
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ._checks import channel_list, option, positive_int, sides
+from ._checks import channel_list, option, positive_int, sides, unpadded_sides
 
 NORMS = ("batch", "group", "none")
 UPSAMPLES = ("transpose", "bilinear", "nearest")
 SKIPS = ("concat", "add", "none")
+PADDINGS = ("same", "none")
 
 
 class FeatureMap(NamedTuple):
@@ -70,6 +71,8 @@ def feature_maps(
     in_channels: int = 3,
     num_classes: int = 1,
     channels: Sequence[int] = (64, 128, 256, 512, 1024),
+    *,
+    padding: str = "same",
 ) -> list[FeatureMap]:
     """List the shape of every feature map, from the image to the logits.
 
@@ -81,6 +84,8 @@ def feature_maps(
         Channels of the image and of the logits.
     channels : sequence of int
         Channels of every stage, finest first, and of the bottleneck, last.
+    padding : {"same", "none"}, default "same"
+        As in `unet_tutorial.unet.UNet`.
 
     Returns
     -------
@@ -91,7 +96,8 @@ def feature_maps(
     Raises
     ------
     ValueError
-        If an argument is not positive, or a side is below ``2**depth``.
+        If an argument is not positive or unknown, or a side is below ``2**depth`` (without padding: does not come
+        out even).
 
     Examples
     --------
@@ -108,15 +114,21 @@ def feature_maps(
     channels, depth = _architecture(in_channels, num_classes, channels)
     positive_int("height", height)
     positive_int("width", width)
-    sides(height, width, depth)
-    down = [
-        FeatureMap(f"encoder {i + 1}" if i < depth else "bottleneck", c, height >> i, width >> i)
-        for i, c in enumerate(channels)
-    ]
-    up = [stage._replace(part=f"decoder {i + 1}") for i, stage in enumerate(down[:-1])]
-    image = FeatureMap("image", in_channels, height, width)
-    logits = FeatureMap("logits", num_classes, height, width)
-    return [image, *down, *reversed(up), logits]
+    lost = 0 if option("padding", padding, PADDINGS) == "same" else 4  # pixels that a block takes from each side
+    (sides if padding == "same" else unpadded_sides)(height, width, depth)
+    maps = [FeatureMap("image", in_channels, height, width)]
+    h, w = height, width
+    for i, c in enumerate(channels):
+        h, w = h - lost, w - lost
+        maps.append(FeatureMap(f"encoder {i + 1}" if i < depth else "bottleneck", c, h, w))
+        if i < depth:
+            h, w = h // 2, w // 2
+    for i in reversed(range(depth)):
+        skip = maps[i + 1]
+        # With padding, the upsampled map is brought to the size of the skip connection, also of an odd one.
+        h, w = (2 * h - lost, 2 * w - lost) if lost else (skip.height, skip.width)
+        maps.append(FeatureMap(f"decoder {i + 1}", channels[i], h, w))
+    return [*maps, FeatureMap("logits", num_classes, h, w)]
 
 
 def parameters(
@@ -217,6 +229,7 @@ def multiply_adds(
     *,
     upsample: str = "transpose",
     skip: str = "concat",
+    padding: str = "same",
 ) -> dict[str, int]:
     """Count the multiply-add operations of all convolutions for one image, part by part.
 
@@ -232,6 +245,7 @@ def multiply_adds(
         Channels of every stage, finest first, and of the bottleneck, last.
     upsample : {"transpose", "bilinear", "nearest"}
     skip : {"concat", "add", "none"}
+    padding : {"same", "none"}
         As in `unet_tutorial.unet.UNet`.
 
     Returns
@@ -242,16 +256,16 @@ def multiply_adds(
     Raises
     ------
     ValueError
-        If an argument is not positive or unknown, or a side is below ``2**depth``.
+        If an argument is not positive or unknown, or a side does not fit, see `feature_maps`.
 
     Examples
     --------
     >>> round(sum(multiply_adds(256, 256).values()) / 1e9, 1)
     48.2
     """
-    maps = {m.part: m for m in feature_maps(height, width, in_channels, num_classes, channels)}
+    maps = {m.part: m for m in feature_maps(height, width, in_channels, num_classes, channels, padding=padding)}
     weights = parameters(in_channels, num_classes, channels, norm="none", upsample=upsample, skip=skip)
-    per_pixel = 2  # DoubleConv without normalization has two biases a channel, which multiply nothing
+    ring = 0 if padding == "same" else 2  # the first convolution of a block puts out so many rows and columns more
     cost = {}
     for part, count in weights.items():
         kind, _, number = part.partition(" ")
@@ -262,10 +276,13 @@ def multiply_adds(
             pixels = coarse.height * coarse.width if upsample == "transpose" else 4 * coarse.height * coarse.width
             cost[part] = (count - stage.channels) * pixels
         elif kind == "head":
-            cost[part] = (count - num_classes) * height * width
+            cost[part] = (count - num_classes) * maps["logits"].height * maps["logits"].width
         else:
             stage = maps[part]
-            cost[part] = (count - per_pixel * stage.channels) * stage.height * stage.width
+            second = 9 * stage.channels**2  # weights of the block's second convolution; the rest but two biases: first
+            first = count - second - 2 * stage.channels
+            h, w = stage.height, stage.width
+            cost[part] = first * (h + ring) * (w + ring) + second * h * w
     return cost
 
 
@@ -277,6 +294,7 @@ def memory(
     num_classes: int = 1,
     channels: Sequence[int] = (64, 128, 256, 512, 1024),
     *,
+    padding: str = "same",
     bytes_per_value: int = 4,
 ) -> Memory:
     """Account for the memory of one training step with Adam.
@@ -297,6 +315,8 @@ def memory(
         Channels of the image and of the logits.
     channels : sequence of int
         Channels of every stage, finest first, and of the bottleneck, last.
+    padding : {"same", "none"}, default "same"
+        As in `unet_tutorial.unet.UNet`.
     bytes_per_value : int, default 4
         4 for float32.
 
@@ -308,7 +328,7 @@ def memory(
     Raises
     ------
     ValueError
-        If an argument is not positive, or a side is below ``2**depth``.
+        If an argument is not positive or unknown, or a side does not fit, see `feature_maps`.
 
     Examples
     --------
@@ -320,18 +340,19 @@ def memory(
     weights = bytes_per_value * sum(parameters(in_channels, num_classes, channels).values())
     values = 0  # of one image
     indices = 0  # of pooling, one image
-    for stage in feature_maps(height, width, in_channels, num_classes, channels):
-        pixels = stage.height * stage.width
+    for stage in feature_maps(height, width, in_channels, num_classes, channels, padding=padding):
+        ring = 0 if padding == "same" else 2  # the maps before the second convolution, and before the first, are larger
+        pixels, between, joined = ((stage.height + r) * (stage.width + r) for r in (0, ring, 2 * ring))
         pooled = stage.channels * (stage.height // 2) * (stage.width // 2)
         if stage.part == "image":
             values += stage.channels * pixels
         elif stage.part.startswith("encoder"):
-            values += 4 * stage.channels * pixels + pooled  # two convolutions, and the pooled map
+            values += 2 * stage.channels * (between + pixels) + pooled  # two convolutions, and the pooled map
             indices += pooled
         elif stage.part == "bottleneck":
-            values += 4 * stage.channels * pixels
+            values += 2 * stage.channels * (between + pixels)
         elif stage.part.startswith("decoder"):
-            values += 2 * stage.channels * pixels + 4 * stage.channels * pixels  # the joined map, two convolutions
+            values += 2 * stage.channels * (joined + between + pixels)  # the joined map, two convolutions
         else:
             values += stage.channels * pixels  # logits, kept by the loss, and so is the mask
             values += pixels if num_classes == 1 else 0  # a number for every pixel

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._checks import channel_list, joinable, option, positive_int, sides
+from ._checks import channel_list, joinable, option, positive_int, sides, unpadded_sides
 from .blocks import BLOCKS
 
 UPSAMPLES = ("transpose", "bilinear", "nearest")
@@ -29,6 +29,8 @@ class Encoder(nn.Module):
         The block of every stage, see `unet_tutorial.blocks`.
     norm : {"batch", "group", "none"}, default "batch"
         The normalization, see `unet_tutorial.blocks.normalization`.
+    padding : {"same", "none"}, default "same"
+        A frame of zeros that keeps the side, or none, see `unet_tutorial.blocks.DoubleConv`.
 
     Raises
     ------
@@ -42,11 +44,18 @@ class Encoder(nn.Module):
     (torch.Size([1, 128, 8, 8]), [(64, 32, 32), (128, 16, 16)])
     """
 
-    def __init__(self, in_channels: int, channels: Sequence[int], block: str = "double", norm: str = "batch"):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: Sequence[int],
+        block: str = "double",
+        norm: str = "batch",
+        padding: str = "same",
+    ):
         super().__init__()
         make = BLOCKS[option("block", block, BLOCKS)]
         widths = [in_channels, *channel_list(channels, bottleneck=False)]
-        self.stages = nn.ModuleList(make(a, b, norm) for a, b in zip(widths, widths[1:], strict=False))
+        self.stages = nn.ModuleList(make(a, b, norm, padding) for a, b in zip(widths, widths[1:], strict=False))
         self.pool = nn.MaxPool2d(kernel_size=2)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -63,6 +72,7 @@ class DecoderBlock(nn.Module):
 
     A side that was odd before pooling lost its last row or column there. The upsampled features are
     then one pixel smaller than the skip connection, and are padded with zeros at the bottom and right.
+    Without padding, the skip connection is larger by more than that, and its middle is cut out.
 
     Parameters
     ----------
@@ -80,13 +90,16 @@ class DecoderBlock(nn.Module):
         Put the skip connection in front of the upsampled channels, add the two, or leave it out.
     skip_channels : int, optional
         Channels of the skip connection where they are not ``out_channels``. U-Net++ needs it.
+    padding : {"same", "none"}, default "same"
+        A frame of zeros in the block that keeps the side, or none, see `unet_tutorial.blocks.DoubleConv`.
 
     Raises
     ------
     ValueError
         If an argument is unknown or not positive, or the skip connection is to be added but has other
         channels than the result; at the call, if the features have another number of
-        channels, or the skip connection another resolution than one pooling asks for.
+        channels, or the skip connection another resolution than one pooling asks for (without padding: is
+        smaller than the upsampled features, or larger by an odd number of pixels).
 
     Examples
     --------
@@ -104,6 +117,7 @@ class DecoderBlock(nn.Module):
         upsample: str = "transpose",
         skip: str = "concat",
         skip_channels: int | None = None,
+        padding: str = "same",
     ):
         super().__init__()
         self.in_channels = positive_int("in_channels", in_channels)
@@ -123,19 +137,23 @@ class DecoderBlock(nn.Module):
                 nn.Conv2d(in_channels, out_channels, kernel_size=1),
             )
         joined = self.skip_channels + out_channels if skip == "concat" else out_channels
-        self.block = BLOCKS[option("block", block, BLOCKS)](joined, out_channels, norm)
+        self.block = BLOCKS[option("block", block, BLOCKS)](joined, out_channels, norm, padding)
+        self.padding = padding
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         self._check(x, skip)
         x = self.up(x)  # (B, out_channels, 2h, 2w)
-        missing_rows = skip.shape[-2] - x.shape[-2]  # 0, or 1 where the side was odd
-        missing_columns = skip.shape[-1] - x.shape[-1]
-        x = F.pad(x, (0, missing_columns, 0, missing_rows))  # (B, out_channels, H, W), as the skip connection
+        if self.padding == "none":
+            skip = center_crop(skip, x.shape[-2:])  # (B, skip_channels, 2h, 2w)
+        else:
+            missing_rows = skip.shape[-2] - x.shape[-2]  # 0, or 1 where the side was odd
+            missing_columns = skip.shape[-1] - x.shape[-1]
+            x = F.pad(x, (0, missing_columns, 0, missing_rows))  # (B, out_channels, H, W), as the skip connection
         if self.skip == "concat":
             x = torch.cat([skip, x], dim=1)  # (B, skip_channels + out_channels, H, W), skip connection first
         elif self.skip == "add":
             x = skip + x  # (B, out_channels, H, W)
-        return self.block(x)  # (B, out_channels, H, W)
+        return self.block(x)  # (B, out_channels, H, W); without padding (B, out_channels, 2h - 4, 2w - 4)
 
     def _check(self, x: torch.Tensor, skip: torch.Tensor) -> None:
         if x.shape[1] != self.in_channels or skip.shape[1] != self.skip_channels:
@@ -143,7 +161,8 @@ class DecoderBlock(nn.Module):
                 f"this DecoderBlock takes features with {self.in_channels} channels and a skip connection with "
                 f"{self.skip_channels}, but got {x.shape[1]} and {skip.shape[1]}."
             )
-        joinable(x.shape[-2:], skip.shape[-2:])
+        if self.padding == "same":  # otherwise center_crop looks at the sizes
+            joinable(x.shape[-2:], skip.shape[-2:])
 
 
 class Decoder(nn.Module):
@@ -153,7 +172,7 @@ class Decoder(nn.Module):
     ----------
     channels : sequence of int
         Channels of every stage, finest first, and of the bottleneck, last.
-    block, norm, upsample, skip : str
+    block, norm, upsample, skip, padding : str
         See `DecoderBlock`.
 
     Raises
@@ -176,11 +195,13 @@ class Decoder(nn.Module):
         norm: str = "batch",
         upsample: str = "transpose",
         skip: str = "concat",
+        padding: str = "same",
     ):
         super().__init__()
         upward = channel_list(channels)[::-1]  # coarsest first
         self.blocks = nn.ModuleList(
-            DecoderBlock(a, b, block, norm, upsample, skip) for a, b in zip(upward, upward[1:], strict=False)
+            DecoderBlock(a, b, block, norm, upsample, skip, padding=padding)
+            for a, b in zip(upward, upward[1:], strict=False)
         )
 
     def forward(self, x: torch.Tensor, skips: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -211,6 +232,9 @@ class UNet(nn.Module):
         How the decoder doubles the side, see `DecoderBlock`.
     skip : {"concat", "add", "none"}, default "concat"
         How the decoder joins a skip connection, see `DecoderBlock`.
+    padding : {"same", "none"}, default "same"
+        ``"same"`` keeps the size of the image. ``"none"`` is the network of the paper: no zeros come in from
+        beyond the border, the logits are for the middle of the image alone, and `center_crop` cuts the masks to it.
 
     Attributes
     ----------
@@ -225,8 +249,9 @@ class UNet(nn.Module):
     ------
     ValueError
         If an argument is unknown or not positive; at the call, if the images are not a floating point
-        tensor (B, in_channels, H, W), have a side below ``2**depth``, or leave batch normalization a single
-        value to average in training (one image that is 1x1 at the bottleneck).
+        tensor (B, in_channels, H, W), have a side below ``2**depth`` (without padding: one that does not come
+        out even), or leave batch normalization a single value to average in training (one image that is 1x1
+        at the bottleneck).
 
     References
     ----------
@@ -240,6 +265,9 @@ class UNet(nn.Module):
     torch.Size([2, 1, 45, 64])
     >>> sum(p.numel() for p in UNet().parameters())
     31037633
+    >>> paper = UNet(in_channels=1, num_classes=2, channels=(2, 4, 8, 16, 32), padding="none")
+    >>> paper(torch.zeros(1, 1, 572, 572)).shape
+    torch.Size([1, 2, 388, 388])
     """
 
     def __init__(
@@ -252,6 +280,7 @@ class UNet(nn.Module):
         norm: str = "batch",
         upsample: str = "transpose",
         skip: str = "concat",
+        padding: str = "same",
     ):
         super().__init__()
         in_channels = positive_int("in_channels", in_channels)
@@ -266,15 +295,16 @@ class UNet(nn.Module):
             "norm": norm,
             "upsample": upsample,
             "skip": skip,
+            "padding": padding,
         }
         self.depth = len(channels) - 1
-        self.encoder = Encoder(in_channels, channels[:-1], block, norm)
-        self.bottleneck = make(channels[-2], channels[-1], norm)
-        self.decoder = Decoder(channels, block, norm, upsample, skip)
+        self.encoder = Encoder(in_channels, channels[:-1], block, norm, padding)
+        self.bottleneck = make(channels[-2], channels[-1], norm, padding)
+        self.decoder = Decoder(channels, block, norm, upsample, skip, padding)
         self.head = nn.Conv2d(channels[0], num_classes, kernel_size=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        check_images(x, self.config["in_channels"], self.depth)
+        check_images(x, self.config["in_channels"], self.depth, self.config.get("padding", "same"))
         check_batch_statistics(x, self.bottleneck, self.depth)
         x, skips = self.encoder(x)  # (B, channels[-2], H / 2**depth, W / 2**depth)
         x = self.bottleneck(x)  # (B, channels[-1], H / 2**depth, W / 2**depth)
@@ -282,7 +312,43 @@ class UNet(nn.Module):
         return self.head(x)  # (B, num_classes, H, W): logits, no sigmoid and no softmax
 
 
-def check_images(x: torch.Tensor, in_channels: int, depth: int) -> None:
+def center_crop(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Cut the middle out of a batch of maps or masks.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        (..., H, W).
+    size : (int, int)
+        Height h and width w of the result, such as ``logits.shape[-2:]``. As much goes at the top as at the bottom,
+        and at the left as at the right.
+
+    Returns
+    -------
+    torch.Tensor
+        (..., h, w), a view.
+
+    Raises
+    ------
+    ValueError
+        If the result would be larger, or what is to be cut off is odd and has no middle.
+
+    Examples
+    --------
+    >>> center_crop(torch.arange(6).view(1, 6), (1, 2))
+    tensor([[2, 3]])
+    """
+    cuts = [have - want for have, want in zip(x.shape[-2:], size, strict=True)]
+    if any(cut < 0 or cut % 2 for cut in cuts):
+        raise ValueError(
+            f"size must be smaller than {tuple(x.shape[-2:])} by an even number of pixels, or equal, "
+            f"but got {tuple(size)}."
+        )
+    top, left = (cut // 2 for cut in cuts)
+    return x[..., top : top + size[0], left : left + size[1]]
+
+
+def check_images(x: torch.Tensor, in_channels: int, depth: int, padding: str = "same") -> None:
     """Refuse a batch that a network cannot take, with a message that says how to mend it.
 
     Parameters
@@ -293,11 +359,14 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int) -> None:
         Channels that the network was built for.
     depth : int
         The number of poolings.
+    padding : {"same", "none"}, default "same"
+        As in `UNet`.
 
     Raises
     ------
     ValueError
-        If the batch is no tensor, has another number of axes or channels, holds whole numbers, or is too small.
+        If the batch is no tensor, has another number of axes or channels, holds whole numbers, is too small, or,
+        without padding, has sides that do not come out even.
 
     Examples
     --------
@@ -322,7 +391,8 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int) -> None:
         raise ValueError(
             f"images must be floating point, but got {x.dtype}. Convert them, for example images.float() / 255."
         )
-    sides(shape[2], shape[3], depth)
+    check_sides = sides if padding == "same" else unpadded_sides
+    check_sides(shape[2], shape[3], depth)
 
 
 def check_batch_statistics(x: torch.Tensor, bottleneck: nn.Module, depth: int) -> None:

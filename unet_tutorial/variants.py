@@ -105,7 +105,7 @@ class AttentionUNet(UNet):
         upsample: str = "transpose",
     ):
         super().__init__(in_channels, num_classes, channels=channels, block=block, norm=norm, upsample=upsample)
-        del self.config["skip"]
+        del self.config["skip"], self.config["padding"]
         self.decoder = AttentionDecoder(self.config["channels"], block, norm, upsample)
 
     @torch.no_grad()
@@ -188,7 +188,7 @@ class ResidualUNet(UNet):
         super().__init__(
             in_channels, num_classes, channels=channels, block="residual", norm=norm, upsample=upsample, skip=skip
         )
-        del self.config["block"]
+        del self.config["block"], self.config["padding"]
 
 
 class NestedDecoder(nn.Module):
@@ -294,7 +294,7 @@ class UNetPlusPlus(UNet):
         upsample: str = "transpose",
     ):
         super().__init__(in_channels, num_classes, channels=channels, block=block, norm=norm, upsample=upsample)
-        del self.config["skip"]
+        del self.config["skip"], self.config["padding"]
         self.decoder = NestedDecoder(self.config["channels"], block, norm, upsample)
 
 
@@ -348,7 +348,7 @@ class EfficientUNet(UNet):
         super().__init__(
             in_channels, num_classes, channels=channels, block="separable", norm=norm, upsample=upsample, skip=skip
         )
-        del self.config["block"]
+        del self.config["block"], self.config["padding"]
         first = self.encoder.stages[0]
         _, pointwise, *rest = first.layers  # the depthwise convolution of the image goes
         full = nn.Conv2d(
