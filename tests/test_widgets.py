@@ -1,0 +1,307 @@
+"""The explorers: every state of every one, what a page and Jupyter get of them, and that wrong values are refused."""
+
+import base64
+import gzip
+import hashlib
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import traitlets
+from matplotlib.figure import Figure
+from PIL import Image
+
+from unet_tutorial import widgets
+from unet_tutorial.data import SyntheticCellsDataset
+from unet_tutorial.widgets import Choice, Explorer, Panel, Slider, State, Switch, pictures, svg
+from unet_tutorial.widgets.base import as_json, written
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+MOST_BYTES = 200_000  # of one explorer; a page may hold two
+WIDEST = 340  # units of a drawing with text, so that it can be read on a phone
+every_explorer = pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+
+
+def table(explorer):
+    """Return what the page gets, unpacked."""
+    return json.loads(gzip.decompress(base64.b64decode(explorer.packed())))
+
+
+def states(explorer):
+    """Return every setting as a tuple of values, with its state as the page gets it."""
+    settings = [tuple(setting.values()) for setting in explorer.settings()]
+    return dict(zip(settings, table(explorer)["states"], strict=True))
+
+
+# ---- every explorer
+
+
+def test_names_are_different_and_fit_into_a_link():
+    names = [explorer.name for explorer in widgets.EXPLORERS]
+    assert len(set(names)) == len(names) and all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in names)
+    assert {explorer.__name__ for explorer in widgets.EXPLORERS} <= set(widgets.__all__)
+
+
+@every_explorer
+def test_the_table_holds_the_state_of_every_setting(explorer):
+    settings = explorer.settings()
+    assert len(settings) == np.prod([len(control.values) for control in explorer.controls().values()])
+    rng = np.random.default_rng(0)  # the whole table was made by the same function; a sample shows the order
+    for i in {0, len(settings) - 1, *rng.integers(len(settings), size=20).tolist()}:
+        assert (
+            json.loads(json.dumps(as_json(explorer.state(**settings[i]))))
+            == states(explorer)[tuple(settings[i].values())]
+        )
+
+
+@every_explorer
+def test_every_state_says_in_words_and_numbers_what_it_draws(explorer):
+    assets, names = set(table(explorer)["assets"]), set()
+    for state in states(explorer).values():
+        assert state["words"].endswith(".") and state["panels"]
+        names.add(tuple(name for name, _ in state["numbers"]))
+        for panel in state["panels"]:
+            drawing = ElementTree.fromstring(panel["svg"])
+            assert drawing.get("role") == "img" and drawing.get("aria-label").strip()
+            assert {image.get("data-asset") for image in drawing.iter("image")} <= assets
+            assert not [part for part in drawing.iter() if part.get("id") or part.get("fill") or part.get("href")]
+            if list(drawing.iter("text")):
+                assert float(drawing.get("viewBox").split()[2]) <= WIDEST
+            assert not panel["pick"] or {*panel["pick"][:2]} - {""} <= set(explorer.controls())
+    assert len(names) == 1 and 1 <= len(names.pop()) <= 6
+
+
+@every_explorer
+def test_every_control_changes_the_picture_and_what_is_said(explorer):
+    by_setting, axes = states(explorer), [control.values for control in explorer.controls().values()]
+    for i, name in enumerate(explorer.controls()):
+        pictures_change = words_change = False
+        for others in itertools.product(*axes[:i], *axes[i + 1 :]):
+            line = [by_setting[*others[:i], value, *others[i:]] for value in axes[i]]
+            pictures_change |= len({json.dumps(state["panels"]) for state in line}) > 1
+            words_change |= len({json.dumps([state["words"], state["numbers"]]) for state in line}) > 1
+        assert pictures_change, f"{name} never changes the picture"
+        assert words_change, f"{name} never changes the words or the numbers: who cannot see learns nothing from it"
+
+
+@every_explorer
+def test_no_value_of_a_control_is_without_effect(explorer):
+    by_setting, axes = states(explorer), [control.values for control in explorer.controls().values()]
+    for i, name in enumerate(explorer.controls()):
+        for first, second in itertools.pairwise(axes[i]):
+            rests = itertools.product(*axes[:i], *axes[i + 1 :])
+            changes = (by_setting[*r[:i], first, *r[i:]] != by_setting[*r[:i], second, *r[i:]] for r in rests)
+            assert any(changes), f"{name}: {first!r} and {second!r} always show the same"
+
+
+@every_explorer
+def test_a_page_gets_everything_and_asks_nobody(explorer):
+    html = explorer().html()
+    assert len(html.encode()) < MOST_BYTES
+    assert re.findall(r"(?:https?:)?//[\w.]+\.\w+", re.sub(r"^\s*//.*$", "", html, flags=re.M)) == []
+    assert " id=" not in re.sub(r"<script.*?</script>", "", html, flags=re.S)
+    assert re.search(r"\b0x[0-9a-f]{6,}", html) is None
+
+
+@every_explorer
+def test_without_javascript_the_state_stands_there_with_its_words_and_numbers(explorer):
+    shown = explorer(**explorer.settings()[-1]).shown
+    html = explorer(**explorer.settings()[-1]).html().partition('<script type="application/json">')[0]
+    still = ElementTree.fromstring(re.sub(r"<style>.*?</style>", "", html, flags=re.S) + "</figure>")
+    assert still.find(".//p[@class='words']").text == shown.words
+    assert [(row[0].text, row[1].text) for row in still.findall(".//dl/div")] == [
+        (name, written(value)) for name, value in shown.numbers.items()
+    ]
+    assert len(still.findall(".//svg")) == len(shown.panels)
+    assert all(image.get("href").startswith("data:image/webp") for image in still.iter("image"))
+
+
+@every_explorer
+def test_jupyter_gets_the_widget_and_the_page_and_the_words(explorer):
+    shown = explorer()
+    data, _ = shown._repr_mimebundle_()
+    assert set(data) == {"text/plain", "text/html", VIEW}
+    assert data["text/html"] == shown.html() == explorer().html()
+    title, words, *numbers = data["text/plain"].split("\n")
+    assert (title, words) == (explorer.title, shown.shown.words) and len(numbers) == len(shown.shown.numbers)
+
+
+@every_explorer
+def test_with_ipywidgets_7_the_page_is_shown(explorer, monkeypatch):
+    monkeypatch.setattr("ipywidgets.__version__", "7.7.1")
+    assert set(explorer()._repr_mimebundle_()[0]) == {"text/plain", "text/html"}
+    assert explorer()._ipython_display_ is None  # the one that ipywidgets 7 brings would pass over our HTML
+
+
+@every_explorer
+def test_every_control_is_a_trait_that_refuses_what_it_does_not_list(explorer):
+    shown = explorer()
+    for name, control in explorer.controls().items():
+        seen = []
+        shown.observe(lambda change, seen=seen: seen.append(change["new"]), name)
+        other = next(value for value in control.values if value != getattr(shown, name))
+        setattr(shown, name, other)
+        assert seen == [other] and shown.shown == explorer.state(**shown.values)
+        for wrong in ("no such value", None, float("nan"), [other]):
+            with pytest.raises(ValueError, match=rf"{explorer.__name__}.{name} must be one of .*, but got"):
+                setattr(shown, name, wrong)
+        assert getattr(shown, name) == other
+        with pytest.raises(ValueError, match=f"{name} must be one of"):
+            explorer(**{name: "no such value"})
+    with pytest.raises(ValueError, match=f"a control of {explorer.__name__} must be one of .*got 'no_such_control'"):
+        explorer(no_such_control=1)
+
+
+def test_another_process_gives_the_same_pages():
+    code = "import hashlib; from unet_tutorial.widgets import EXPLORERS\n"
+    code += "for explorer in EXPLORERS: print(hashlib.sha256(explorer().html().encode()).hexdigest())"
+    environment = os.environ | {"PYTHONHASHSEED": "7"}
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    ours = [hashlib.sha256(explorer().html().encode()).hexdigest() for explorer in widgets.EXPLORERS]
+    assert run.stdout.split() == ours
+
+
+# ---- the foundation
+
+
+class Square(Explorer):
+    """An explorer as small as can be."""
+
+    name = "square"
+    title = "A <square>"
+    side = Slider("Side", (1, 2, 3), says="{} units".format)
+    filled = Switch("Filled", default=True)
+
+    @classmethod
+    def state(cls, side, filled):
+        """Return the square."""
+        drawing = svg.drawing(9, 9, "A square", svg.rect(0, 0, side, side, "c0 fill" if filled else "c0 stroke"))
+        words = f"A {'full' if filled else 'hollow'} square of side {side}."
+        return State(words, {"area": 1000 * side * side}, (Panel("", drawing, ("side", "", 0, 0, 9, 9)),))
+
+
+def test_controls_come_in_the_order_of_the_class_and_the_last_changes_fastest():
+    assert list(Square.controls()) == ["side", "filled"]
+    assert [tuple(setting.values()) for setting in Square.settings()][:3] == [(1, False), (1, True), (2, False)]
+    assert Square().values == {"side": 1, "filled": True}
+    assert repr(Square(side=2)) == "A <square>\nA full square of side 2.\narea: 4,000"
+    assert "A &lt;square&gt;" in Square().html() and "A <square>" not in Square().html().partition("<script")[0]
+    assert "</" not in re.search(r'application/json">(.*?)</script>', Square().html(), re.S)[1]
+
+
+def test_a_control_gives_back_its_own_value():
+    square = Square(side=np.int64(2))
+    assert type(square.side) is int
+    square.side = 3.0
+    assert type(square.side) is int and square.side == 3
+    with pytest.raises(traitlets.TraitError, match=r"Square.side must be one of 1, 2, 3, but got True"):
+        square.side = True
+    with pytest.raises(ValueError, match="Square.filled must be one of False, True, but got 1"):
+        square.filled = 1
+
+
+def test_a_control_says_what_is_wrong_with_its_list():
+    with pytest.raises(ValueError, match="'Side' needs at least two values, but got \\(1,\\)"):
+        Slider("Side", (1,))
+    with pytest.raises(ValueError, match="default of 'Side' must be one of 1, 2, but got 3"):
+        Slider("Side", (1, 2), default=3)
+
+
+def test_a_slider_sends_what_it_shows_and_speaks():
+    plan = Square()._plan
+    assert plan["name"] == "square" and plan["controls"][0] == {
+        "name": "side",
+        "label": "Side",
+        "look": "slider",
+        "values": [1, 2, 3],
+        "words": ["1 units", "2 units", "3 units"],
+    }
+    assert [Choice("Few", "ab").look, Choice("Many", "abcdefg").look, plan["controls"][1]["look"]] == [
+        "buttons",
+        "list",
+        "switch",
+    ]
+
+
+def test_an_explorer_without_a_state_says_so():
+    class Nothing(Explorer):
+        side = Slider("Side", (1, 2))
+
+    with pytest.raises(NotImplementedError, match="Nothing must have a class method state"):
+        Nothing()
+
+
+@pytest.mark.parametrize("value", [0.5, True, None])
+def test_a_number_must_be_formatted_where_it_is_computed(value):
+    with pytest.raises(ValueError, match="must be a text or a whole number, but got"):
+        written(value)
+
+
+def test_the_signature_names_the_controls():
+    import inspect
+
+    assert str(inspect.signature(Square)) == "(*, side=1, filled=True)"
+
+
+def decode(address):
+    """Return the pixels of an address that `pictures.encode` made."""
+    import io
+
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+
+
+def test_a_picture_keeps_every_pixel():
+    colors = np.random.default_rng(0).random((5, 7, 3))
+    assert np.array_equal(decode(pictures.encode(colors)), np.round(255 * colors))
+    mask = np.eye(6, dtype=bool)
+    assert np.array_equal(decode(pictures.encode(mask))[..., 0], 255 * mask)
+    noise = np.random.default_rng(0).random((64, 64))
+    small = pictures.encode(noise, quality=20)
+    assert len(small) < len(pictures.encode(noise)) / 2 and decode(small).shape[:2] == (64, 64)
+
+
+@pytest.mark.parametrize("wrong", [[[0.0, 1.5]], [[-0.1, 0.0]], [[float("nan"), 0.0]]])
+def test_a_picture_outside_its_range_is_refused(wrong):
+    with pytest.raises(ValueError, match="must lie between 0 and 1, but got"):
+        pictures.encode(np.array(wrong))
+
+
+def test_a_figure_becomes_a_picture_of_its_size():
+    figure = Figure(figsize=(3, 2))
+    figure.add_subplot().plot([0, 1])
+    address, width, height = pictures.frame(figure, dpi=50)
+    assert (width, height) == (150, 100) and decode(address).shape == (100, 150, 3)
+    with pytest.raises(ValueError, match="must be a matplotlib Figure, but got str"):
+        pictures.frame("figure")
+
+
+def test_a_drawing_needs_a_label():
+    with pytest.raises(ValueError, match="label must say what the drawing is"):
+        svg.drawing(9, 9, " ")
+
+
+# ---- each explorer's own numbers
+
+
+def test_segmentation_kinds_say_what_the_data_set_knows():
+    cells = SyntheticCellsDataset(num_samples=24, split="test")
+    labels, image = cells.instances(17), cells[17][0][0]
+    for row, column in [(4, 4), (68, 68), (76, 52), (92, 44)]:
+        number = int(labels[row, column])
+        says = {
+            kind: widgets.SegmentationKinds(kind=kind, row=row, column=column).shown.numbers["this pixel"]
+            for kind in ("image", "semantic", "instance", "panoptic")
+        }
+        assert says == {
+            "image": f"{image[row, column]:.2f}",
+            "semantic": "cell" if number else "background",
+            "instance": f"object {number}" if number else "nothing",
+            "panoptic": f"cell {number}" if number else "background",
+        }
+    assert {bool(labels[row, column]) for row, column in [(4, 4), (68, 68)]} == {False, True}
