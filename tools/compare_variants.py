@@ -3,8 +3,9 @@
     python tools/compare_variants.py                 train what is missing, print the table, keep the record
     python tools/compare_variants.py --minutes 3     the same, but begin no training after three minutes; call it again
 
-Every run is kept as soon as it is there. A record is of one commit, one machine and one set of settings: where one of
-them is another, everything is trained anew. About twenty minutes on one core.
+Every run is kept as soon as it is there, with the commit that made it. On another machine, with other versions, or
+with other settings that all runs share, everything is trained anew; where a network was added or changed, only that
+one. Delete the record to begin from nothing. About half an hour on one core.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ CONTROLS = {
     "UNet, parameters of EfficientUNet": {"channels": [3, 6, 13, 25]},
     "UNet, work of EfficientUNet": {"channels": [4, 7, 15, 30]},
 }
+ROW = ("model", "channels", "epochs", "learning_rate")  # what makes a network what it is
+SHARED = [key for key in SETTINGS if key not in (*ROW, "seeds", "learning_rates")]
 TIMED_ROUNDS = 7
 
 
@@ -154,22 +157,22 @@ def _step(network: dict, batch: list[torch.Tensor], settings: dict):
     return step
 
 
-def kept_record(settings: dict, seeds: list[int]) -> dict:
-    """Return what has been kept so far under the same conditions, or else an empty record."""
+def kept_runs(settings: dict, chosen: dict[str, dict]) -> dict[str, list[dict]]:
+    """Return the runs that are kept already and were made under the conditions of now, by network."""
     path = provenance.RESULTS / f"{NAME}.json"
-    if path.is_file():
-        record = json.loads(path.read_text(encoding="utf-8"))
-        now = provenance.provenance(COMMAND, seeds)
-        changed = [key for key in now if record["provenance"][key] != now[key]]
-        if record["settings"] != settings:
-            changed.append("settings")
-        if now["commit"].endswith("+"):
-            changed.append("changes that are not committed")
-        if not changed:
-            del record["provenance"]
-            return record
+    if not path.is_file():
+        return {name: [] for name in chosen}
+    record, now = json.loads(path.read_text(encoding="utf-8")), provenance.provenance(COMMAND, [])
+    changed = [key for key in ("versions", "processor", "threads", "gpu") if record["provenance"][key] != now[key]]
+    changed += [key for key in SHARED if record["settings"][key] != settings[key]]
+    if changed:
         print(f"The kept record is of other conditions ({', '.join(changed)}). Everything is trained anew.")
-    return {"settings": settings, "networks": {}, "step_time": {}}
+    runs = {}
+    for name, network in chosen.items():
+        kept = {} if changed else record["networks"].get(name, {})
+        same = all(kept.get(key) == network[key] for key in ROW)
+        runs[name] = [run for run in kept["runs"] if run["seed"] in network["seeds"]] if same else []
+    return runs
 
 
 def compare(settings: dict, minutes: float) -> bool:
@@ -178,26 +181,29 @@ def compare(settings: dict, minutes: float) -> bool:
     end = time.monotonic() + 60 * minutes
     chosen, data = networks(settings), load_data(settings)
     seeds = sorted({seed for network in chosen.values() for seed in network["seeds"]})
-    record = kept_record(settings, seeds)
-    for name, network in chosen.items():
-        record["networks"].setdefault(name, {**network, **size(network, settings), "runs": []})
+    runs = kept_runs(settings, chosen)
+    record = {
+        "settings": settings,
+        "networks": {name: {**n, **size(n, settings), "runs": runs[name]} for name, n in chosen.items()},
+        "step_time": {},
+    }
+    commit = provenance.commit()
     missing = [
         (name, seed)
         for seed in seeds  # seed by seed, so that an unfinished record already holds every network
         for name, network in chosen.items()
-        if seed in network["seeds"] and seed not in [run["seed"] for run in record["networks"][name]["runs"]]
+        if seed in network["seeds"] and seed not in [run["seed"] for run in runs[name]]
     ]
     for name, seed in sorted(missing, key=lambda pair: "learning rate" in pair[0]):  # the side question last
         if time.monotonic() > end:
             return False
-        run = train(chosen[name], seed, data, settings)
-        record["networks"][name]["runs"].append(run)
+        run = {**train(chosen[name], seed, data, settings), "commit": commit}
+        runs[name].append(run)
         print(f"seed {seed}  {name:36} IoU {run['iou']:.3f}  {run['seconds']:.0f} s", flush=True)
         provenance.write_record(NAME, record, command=COMMAND, seeds=seeds)
-    if not record["step_time"]:
-        timed = {name: n for name, n in chosen.items() if name in MODELS or "channels" in CONTROLS.get(name, {})}
-        record["step_time"] = time_steps(timed, data, settings)
-        provenance.write_record(NAME, record, command=COMMAND, seeds=seeds)
+    timed = {name: n for name, n in chosen.items() if name in MODELS or "channels" in CONTROLS.get(name, {})}
+    record["step_time"] = time_steps(timed, data, settings)
+    provenance.write_record(NAME, record, command=COMMAND, seeds=seeds)
     print(table(record))
     return True
 
