@@ -7,9 +7,10 @@ How to write one stands in `unet_tutorial.widgets.base`.
 
 from .base import Explorer, Panel, State
 from .controls import Choice, Slider, Switch
+from .convolution import Convolution
 from .segmentation_kinds import SegmentationKinds
 
-EXPLORERS = (SegmentationKinds,)  # in the order of the chapters
+EXPLORERS = (SegmentationKinds, Convolution)  # in the order of the chapters
 
 __all__ = ["EXPLORERS", "Choice", "Explorer", "Panel", "Slider", "State", "Switch"]
 __all__ += [explorer.__name__ for explorer in EXPLORERS]

@@ -30,7 +30,8 @@ _HERE = Path(__file__).parent
 SHOW = (_HERE / "explorer.js").read_text(encoding="utf-8")
 HOST = (_HERE / "host.js").read_text(encoding="utf-8")
 STYLE = (_HERE / "explorer.css").read_text(encoding="utf-8")
-ASSET = re.compile(r'data-asset="([\w-]+)"')
+PICTURE = re.compile(r'<image data-asset="([\w-]+)"')
+PART = re.compile(r'<g data-asset="([\w-]+)">')
 
 
 class Panel(NamedTuple):
@@ -152,7 +153,7 @@ class Explorer(anywidget.AnyWidget):
 
     @classmethod
     def assets(cls) -> dict[str, str]:
-        """Return the pictures that drawings name, by their names: what `pictures.encode` makes of each."""
+        """Return what drawings share, by name: what `pictures.encode` makes of a picture, or parts of a drawing."""
         return {}
 
     @classmethod
@@ -207,7 +208,7 @@ class Explorer(anywidget.AnyWidget):
         rows = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(written(v))}</dd></div>" for n, v in numbers.items())
         drawings = "".join(
             f'<div class="panel"><p class="panel-title">{escape(panel.title)}</p><div class="drawing">'
-            + ASSET.sub(lambda match: f'href="{assets[match[1]]}"', panel.svg)
+            + filled(panel.svg, assets)
             + "</div></div>"
             for panel in panels
         )
@@ -215,6 +216,30 @@ class Explorer(anywidget.AnyWidget):
             f'<p class="title">{escape(self.title)}</p><div class="panels">{drawings}</div>'
             f'<div class="results"><p class="words">{escape(words)}</p><dl class="numbers">{rows}</dl></div>'
         )
+
+
+def filled(drawing: str, assets: dict[str, str]) -> str:
+    """Put into a drawing the pictures and parts that it names.
+
+    Parameters
+    ----------
+    drawing : str
+        The drawing.
+    assets : dict of str to str
+        Pictures and parts by their names.
+
+    Returns
+    -------
+    str
+        The drawing as a page without JavaScript shows it.
+
+    Examples
+    --------
+    >>> filled('<image data-asset="cells"/><g data-asset="grid"></g>', {"cells": "data:,", "grid": "<rect/>"})
+    '<image href="data:,"/><g><rect/></g>'
+    """
+    drawing = PICTURE.sub(lambda match: f'<image href="{assets[match[1]]}"', drawing)
+    return PART.sub(lambda match: f"<g>{assets[match[1]]}", drawing)
 
 
 def written(value: str | int) -> str:

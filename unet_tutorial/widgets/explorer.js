@@ -7,7 +7,8 @@ async function render({ model, el, link }) {
   const { title, controls } = model.get("_plan");
   const { states, assets } = await unpack(model.get("_table"));
   const id = `unet-explorer-${(count += 1)}`;
-  const preloaded = Object.values(assets).map((address) => Object.assign(new Image(), { src: address }));
+  const pictures = Object.values(assets).filter((asset) => asset.startsWith("data:"));
+  const preloaded = pictures.map((address) => Object.assign(new Image(), { src: address }));
 
   const words = element("p", { class: "words", id: `${id}-words`, "aria-live": "polite" });
   const numbers = element("dl", { class: "numbers" });
@@ -134,6 +135,7 @@ function draw(drawing, source, assets, description) {
   drawing.source = source;
   drawing.innerHTML = source;
   drawing.firstChild.setAttribute("aria-describedby", description);
+  for (const part of drawing.querySelectorAll("g[data-asset]")) part.innerHTML = assets[part.dataset.asset];
   for (const image of drawing.querySelectorAll("image")) {
     const name = image.dataset.asset;
     const old = kept.get(name);

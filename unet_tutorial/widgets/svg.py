@@ -45,7 +45,7 @@ def drawing(width: float, height: float, label: str, *parts: str) -> str:
     return opening + "".join(parts) + "</svg>"
 
 
-def rect(x: float, y: float, width: float, height: float, kind: str = "ink stroke") -> str:
+def rect(x: float, y: float, width: float, height: float, kind: str = "ink stroke", opacity: float = 1) -> str:
     """Return a rectangle.
 
     Parameters
@@ -54,6 +54,8 @@ def rect(x: float, y: float, width: float, height: float, kind: str = "ink strok
         Its left upper corner and its size.
     kind : str
         Its classes: a colour and ``fill``, ``stroke`` or ``wash`` (a pale filling with an outline).
+    opacity : float, default 1
+        From 0, not seen, to 1. Text on a filling can be read up to 0.5.
 
     Returns
     -------
@@ -66,7 +68,8 @@ def rect(x: float, y: float, width: float, height: float, kind: str = "ink strok
     '<rect x="0" y="0" width="2.5" height="1" class="ink stroke"/>'
     """
     place = f'x="{_short(x)}" y="{_short(y)}" width="{_short(width)}" height="{_short(height)}"'
-    return f'<rect {place} class="{kind}"/>'
+    pale = f' opacity="{opacity:.2f}"' if opacity < 1 else ""
+    return f'<rect {place} class="{kind}"{pale}/>'
 
 
 def circle(x: float, y: float, radius: float, kind: str = "ink stroke") -> str:
@@ -215,6 +218,27 @@ def image(asset: str, x: float, y: float, width: float, height: float) -> str:
     """
     place = f'x="{_short(x)}" y="{_short(y)}" width="{_short(width)}" height="{_short(height)}"'
     return f'<image data-asset="{asset}" {place}/>'
+
+
+def part(asset: str) -> str:
+    """Return a drawing of the explorer's assets that many states share, such as a grid full of numbers.
+
+    Parameters
+    ----------
+    asset : str
+        The name of what `Explorer.assets` holds: what other functions of this module return, joined.
+
+    Returns
+    -------
+    str
+        The element.
+
+    Examples
+    --------
+    >>> part("grid")
+    '<g data-asset="grid"></g>'
+    """
+    return f'<g data-asset="{asset}"></g>'
 
 
 def _short(number: float) -> str:

@@ -1,0 +1,330 @@
+"""Every explorer on every built page, moved as a reader moves it, and compared with what Python computes.
+
+A new explorer is covered without new code: the pages say which explorers they hold, the package says what each shows.
+"""
+
+import json
+import random
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+
+from explorer_page import page as page_of
+from unet_tutorial import widgets
+from unet_tutorial.widgets.base import as_json
+
+ROOT = Path(__file__).resolve().parents[2]
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+CATALOGUE = "book/explorers"  # the page that shows them all
+MOST_BYTES = 400_000  # that explorers add to a page
+PAINTED_WITHIN = 33  # milliseconds, from an input to the next painted frame, at the 95th percentile
+MOVES, ROUNDS = 60, 5
+PAINTED = (Path(__file__).parent / "painted.js").read_text(encoding="utf-8")
+SHOWN = """(figure) => ({
+  words: figure.querySelector(".words").textContent,
+  numbers: [...figure.querySelectorAll(".numbers > div")].map((row) => [...row.children].map((c) => c.textContent)),
+  panels: [...figure.querySelectorAll(".panel")].map((panel) => ({
+    title: panel.firstChild.textContent,
+    svg: panel.lastChild.source,
+    pick: panel.lastChild.pick,
+    images: [...panel.querySelectorAll("image")].map((image) => image.getAttribute("href").slice(0, 16)),
+  })),
+})"""
+# What the theme does on every page and no style of ours can mend, by axe's rule.
+FAULTS_OF_THE_THEME = {}
+
+
+def explorers_in(html, name):
+    """Return the explorers on a built page, by the names of their classes."""
+    soup = BeautifulSoup((html / f"{name}.html").read_bytes(), "html.parser")
+    return [figure["data-explorer"] for figure in soup.select("figure.unet-explorer")]
+
+
+@cache
+def states(explorer):
+    """Return what Python computes for every setting of an explorer."""
+    return {tuple(setting.values()): as_json(explorer.state(**setting)) for setting in explorer.settings()}
+
+
+class Live:
+    """One explorer on an open page: reads what it shows, and moves its controls as a reader does."""
+
+    def __init__(self, figure, explorer):
+        self.figure, self.explorer = figure, explorer
+        self.controls = explorer.controls()
+        figure.locator(".controls").wait_for()
+        self.boxes = figure.locator(".control")
+        assert self.boxes.count() == len(self.controls)
+
+    def shows(self):
+        """Return words, numbers and drawings, as the reader finds them."""
+        return self.figure.evaluate(SHOWN)
+
+    def setting(self):
+        """Return the value that each control shows."""
+        places = self.boxes.evaluate_all(
+            """(boxes) => boxes.map((box) => {
+              const one = box.querySelector("select, input[type=range], input[type=checkbox]");
+              if (!one) return [...box.querySelectorAll("input")].findIndex((input) => input.checked);
+              return one.type === "checkbox" ? Number(one.checked) : Number(one.value);
+            })"""
+        )
+        return tuple(control.values[place] for control, place in zip(self.controls.values(), places, strict=True))
+
+    def move(self, i, place):
+        """Move control number i to a place of its list."""
+        box, control = self.boxes.nth(i), list(self.controls.values())[i]
+        if control.look == "buttons":
+            box.locator("input").nth(place).check()
+        elif control.look == "list":
+            box.locator("select").select_option(index=place)
+        elif control.look == "switch":
+            box.locator("input").set_checked(bool(place))
+        else:
+            box.locator("input").fill(str(place))
+
+    def check(self):
+        """Compare everything shown with what Python computes for the values that the controls show."""
+        expected, shown = states(self.explorer)[self.setting()], self.shows()
+        assert (shown["words"], shown["numbers"]) == (expected["words"], expected["numbers"])
+        assert len(shown["panels"]) == len(expected["panels"])
+        for drawn, panel in zip(shown["panels"], expected["panels"], strict=True):
+            assert (drawn["title"], drawn["svg"], drawn["pick"]) == (panel["title"], panel["svg"], list(panel["pick"]))
+            assert len(drawn["images"]) == panel["svg"].count("<image ")
+            assert all(address.startswith("data:image/webp") for address in drawn["images"])
+        return shown
+
+
+def live(page):
+    """Return every explorer of an open page."""
+    figures = page.locator("figure.unet-explorer")
+    return [
+        Live(figures.nth(i), getattr(widgets, figures.nth(i).get_attribute("data-explorer")))
+        for i in range(figures.count())
+    ]
+
+
+@pytest.fixture(scope="module")
+def pages(html):
+    """The built pages that hold explorers, with the names of these."""
+    return {name: found for name in PAGES if (found := explorers_in(html, name))}
+
+
+@pytest.fixture
+def one_page(tmp_path, visit):
+    """Return a function that opens a small page with some explorers."""
+
+    def show(*explorers, fragment="", **how):
+        (tmp_path / "page.html").write_text(page_of(explorers, "Explorers"), encoding="utf-8")
+        return visit(tmp_path.as_uri(), f"page.html{fragment}", **how)
+
+    return show
+
+
+def test_every_explorer_stands_in_a_chapter_and_in_the_catalogue(pages):
+    names = {explorer.__name__ for explorer in widgets.EXPLORERS}
+    assert set(pages[CATALOGUE]) == names
+    assert {name for page, found in pages.items() if page.startswith("notebooks/") for name in found} == names
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_control_moves_the_picture_and_its_numbers(visit, addresses, html, name, way):
+    page, troubles = visit(addresses[way], f"{name}.html")
+    explorers = live(page)
+    assert [one.explorer.__name__ for one in explorers] == explorers_in(html, name)
+    for one in explorers:
+        one.check()
+        drawings = one.figure.locator(".panels")
+        for i, control in enumerate(one.controls.values()):
+            said, seen = set(), set()
+            here = control.find(one.setting()[i])
+            for place in [*range(len(control.values)), here]:
+                one.move(i, place)
+                assert one.setting()[i] == control.values[place]
+                shown = one.check()
+                said.add(json.dumps([shown["words"], shown["numbers"]]))
+                if len(seen) < 2:
+                    seen.add(drawings.screenshot())
+            assert len(said) > 1 or len(seen) > 1, f"{control.name} changes nothing at the setting of this page"
+    assert troubles == []
+
+
+@pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+def test_any_setting_can_be_reached(one_page, explorer):
+    page, troubles = one_page(explorer())
+    (one,) = live(page)
+    chosen = random.Random(0)
+    for _ in range(40):
+        i = chosen.randrange(len(one.controls))
+        one.move(i, chosen.randrange(len(list(one.controls.values())[i].values)))
+        one.check()
+    assert troubles == []
+
+
+@pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+def test_the_keyboard_moves_every_control_and_the_focus_is_seen(one_page, explorer):
+    page, _ = one_page(explorer())
+    (one,) = live(page)
+    for i, control in enumerate(one.controls.values()):
+        field = one.boxes.nth(i).locator("select, input:checked, input:not([type=radio])").first
+        field.focus()
+        before = one.setting()[i]
+        last = control.find(before) == len(control.values) - 1
+        page.keyboard.press("Space" if control.look == "switch" else "ArrowUp" if last else "ArrowDown")
+        if one.setting()[i] == before:  # a slider goes the other way round
+            page.keyboard.press("ArrowLeft" if last else "ArrowRight")
+        assert one.setting()[i] != before
+        one.check()
+        focus = (
+            "(e) => e.closest('figure').contains(document.activeElement) && getComputedStyle(document.activeElement)"
+        )
+        assert float(field.evaluate(f"(e) => ({focus})(e).outlineWidth").removesuffix("px")) >= 2
+    sliders = one.figure.locator("input[type=range]")
+    spoken = sliders.evaluate_all(
+        "(all) => all.map((one) => [one.labels[0]?.textContent, one.getAttribute('aria-valuetext')])"
+    )
+    expected = [
+        [control.label, control.says(value)]
+        for control, value in zip(one.controls.values(), one.setting(), strict=True)
+        if control.look == "slider"
+    ]
+    assert spoken == expected
+    assert (
+        one.figure.locator(
+            "input:not([data-lm-suppress-shortcuts=true]), select:not([data-lm-suppress-shortcuts=true])"
+        ).count()
+        == 0
+    )
+    assert one.figure.locator("[aria-live=polite]").inner_text() == one.shows()["words"]
+
+
+@pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+def test_pointing_at_a_drawing_sets_its_controls(one_page, explorer):
+    page, _ = one_page(explorer())
+    (one,) = live(page)
+    names = list(one.controls)
+    drawings = one.figure.locator(".drawing")
+    for i in range(drawings.count()):
+        pick = one.shows()["panels"][i]["pick"]
+        if not pick:
+            continue
+        across, down, x, y, width, height = pick
+        for u, v in [(0.02, 0.03), (0.97, 0.55)]:
+            place = drawings.nth(i).evaluate(
+                """(drawing, [x, y]) => {
+                  const p = new DOMPoint(x, y).matrixTransform(drawing.firstChild.getScreenCTM());
+                  const box = drawing.getBoundingClientRect();
+                  return { x: p.x - box.x, y: p.y - box.y };
+                }""",
+                [x + u * width, y + v * height],
+            )
+            drawings.nth(i).click(position=place)
+            for name, part in ((across, u), (down, v)):
+                if name:
+                    values = one.controls[name].values
+                    assert one.setting()[names.index(name)] == values[int(part * len(values))]
+            one.check()
+
+
+@pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+def test_a_link_leads_to_the_setting(one_page, explorer):
+    setting = explorer.settings()[-1]
+    page, _ = one_page(explorer(**setting))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy a link").click()
+    page.get_by_text("Copied.").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(page.url) and f"#{explorer.name}:" in link
+    page, troubles = one_page(explorer(), fragment=link.removeprefix(page.url))
+    (one,) = live(page)
+    one.figure.locator(".link").wait_for()
+    assert one.setting() == tuple(setting.values()) and troubles == []
+    one.check()
+
+
+def test_the_address_follows_the_controls_and_a_wrong_link_is_told(one_page):
+    page, troubles = one_page(widgets.SegmentationKinds(), fragment="#segmentation-kinds:kind=panoptic,row=5,depth=9")
+    (one,) = live(page)
+    assert one.setting()[0] == "panoptic" and one.setting()[1] == 68
+    assert "asks for row=5, depth=9, which does not exist here" in one.figure.locator(".link").inner_text()
+    one.move(0, 1)
+    page.wait_for_url("**#segmentation-kinds:kind=semantic,row=68,column=68")
+    page.evaluate("location.hash = '#segmentation-kinds:kind=instance'")
+    page.wait_for_function("document.querySelector('.words').textContent.includes('instance')")
+    assert troubles == []
+
+
+def test_the_same_explorer_twice_on_a_page_lives_twice(one_page):
+    page, troubles = one_page(widgets.SegmentationKinds(), widgets.SegmentationKinds())
+    first, second = live(page)
+    first.move(0, 2)
+    assert first.setting()[0] == "instance" and second.setting()[0] == "image"
+    first.check(), second.check()
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len(set(ids)) and troubles == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_javascript_a_still_stands_there(browser, addresses, pages, name):
+    context = browser.new_context(java_script_enabled=False)
+    try:
+        page = context.new_page()
+        page.goto(f"{addresses['file']}/{name}.html")
+        figures = page.locator("figure.unet-explorer")
+        assert figures.count() == len(pages.get(name, []))
+        for figure in figures.all():
+            assert figure.locator(".words").is_visible() and figure.locator("svg[role=img]").first.is_visible()
+            assert figure.locator("input, select, button").count() == 0
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+def test_print_shows_the_state_and_no_controls(one_page, explorer):
+    page, _ = one_page(explorer(), width=360)
+    (one,) = live(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.emulate_media(media="print")
+    assert not one.figure.locator(".controls").is_visible() and not one.figure.locator(".link").is_visible()
+    assert one.figure.locator(".words").is_visible() and one.figure.locator("svg").first.is_visible()
+
+
+@pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+def test_the_next_frame_shows_the_answer(one_page, explorer, capsys):
+    page, _ = one_page(explorer())
+    live(page)
+    best = min(page.evaluate(PAINTED, MOVES) for _ in range(ROUNDS))  # whatever else runs here only makes it slower
+    print(f"{explorer.__name__}: painted within {best:.1f} ms")
+    assert best <= PAINTED_WITHIN
+
+
+def test_explorers_add_little_to_a_page_and_nothing_to_others(html, pages):
+    for name in PAGES:
+        text = (html / f"{name}.html").read_text(encoding="utf-8")
+        soup = BeautifulSoup(text, "html.parser")
+        added = sum(len(str(figure).encode()) for figure in soup.select("figure.unet-explorer"))
+        assert added <= MOST_BYTES * max(1, len(pages.get(name, [])) // 2), f"{name}: {added:,} bytes"
+        assert name in pages or "data-explorer" not in text
+        assert "widget-state" not in text
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_serious(visit, addresses, name, theme):
+    page, _ = visit(addresses["http"], f"{name}.html", theme=theme)
+    live(page)
+    page.wait_for_load_state("networkidle")
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    serious = [
+        (fault["id"], node["target"], node["html"][:120])
+        for fault in found
+        if fault["impact"] in ("serious", "critical") and fault["id"] not in FAULTS_OF_THE_THEME
+        for node in fault["nodes"]
+    ]
+    assert serious == []
