@@ -18,7 +18,8 @@ TINY = {
     "channels": [2, 4],
     "epochs": 1,
     "seeds": [0, 1],
-    "learning_rates": {"others": [0.003], "seeds": [0, 1]},
+    "learning_rates": [0.003],
+    "side_seeds": [0, 1],
 }
 
 
@@ -27,7 +28,7 @@ def results(monkeypatch, tmp_path):
     """Two small networks, an empty folder for the record, and a commit without changes."""
     monkeypatch.setattr(provenance, "RESULTS", tmp_path)
     monkeypatch.setattr(provenance, "commit", lambda: "0123456789ab")
-    monkeypatch.setattr(compare_variants, "MODELS", {name: MODELS[name] for name in ("UNet", "EfficientUNet")})
+    monkeypatch.setattr(compare_variants, "MODELS", {name: MODELS[name] for name in ("UNet", "AttentionUNet")})
     monkeypatch.setattr(compare_variants, "CONTROLS", {})
     monkeypatch.setattr(compare_variants, "TIMED_ROUNDS", 1)
     threads = torch.get_num_threads()
@@ -51,15 +52,16 @@ def test_it_goes_on_where_it_was_stopped(results, monkeypatch, capsys):
     assert trained(capsys) == 2
     first = read(results)["networks"]["UNet"]["runs"]
     assert compare_variants.compare(TINY, minutes=9)
-    assert trained(capsys) == 6
+    assert trained(capsys) == 8
     record = read(results)
     assert record["networks"]["UNet"]["runs"][0] == first[0]
     seeds = {name: [run["seed"] for run in network["runs"]] for name, network in record["networks"].items()}
     assert seeds == {
         "UNet": [0, 1],
-        "EfficientUNet": [0, 1],
+        "AttentionUNet": [0, 1],
         "UNet, learning rate 0.003": [0, 1],
-        "EfficientUNet, learning rate 0.003": [0, 1],
+        "AttentionUNet, learning rate 0.003": [0, 1],
+        "AttentionUNet, other order": [0, 1],
     }
     assert compare_variants.compare(TINY, minutes=9)
     assert trained(capsys) == 0 and read(results)["networks"] == record["networks"]
@@ -71,7 +73,7 @@ def test_a_record_of_other_conditions_is_not_continued(results, monkeypatch, cap
     monkeypatch.setattr(provenance, "processor", lambda: "another")
     assert compare_variants.compare({**TINY, "batch_size": 2}, minutes=9)
     out = capsys.readouterr().out
-    assert "of other conditions (processor, batch_size)" in out and out.count("seed ") == 8
+    assert "of other conditions (processor, batch_size)" in out and out.count("seed ") == 10
     assert read(results)["settings"]["batch_size"] == 2 != TINY["batch_size"]
 
 
@@ -80,19 +82,18 @@ def test_only_what_was_added_or_changed_is_trained_and_says_its_commit(results, 
     capsys.readouterr()
     monkeypatch.setattr(provenance, "commit", lambda: "ba9876543210")
     monkeypatch.setattr(compare_variants, "CONTROLS", {"UNet, longer": {"epochs": 2}})
-    rates = {"others": [0.03], "seeds": [0, 1]}
-    assert compare_variants.compare({**TINY, "learning_rates": rates}, minutes=9)
+    assert compare_variants.compare({**TINY, "learning_rates": [0.03]}, minutes=9)
     assert trained(capsys) == 2 + 4  # the control, and the other rate
     commits = {name: {run["commit"] for run in n["runs"]} for name, n in read(results)["networks"].items()}
     assert commits["UNet"] == {"0123456789ab"} and commits["UNet, longer"] == {"ba9876543210"}
     assert "UNet, learning rate 0.003" not in commits
-    assert compare_variants.compare({**TINY, "learning_rates": rates, "channels": [2, 6]}, minutes=9)
-    assert trained(capsys) == 10
+    assert compare_variants.compare({**TINY, "learning_rates": [0.03], "channels": [2, 6]}, minutes=9)
+    assert trained(capsys) == 12
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(results):
     data = compare_variants.load_data(TINY)
-    network = compare_variants.networks(TINY)["EfficientUNet"]
+    network = compare_variants.networks(TINY)["AttentionUNet"]
     torch.set_num_threads(1)
     one, again, other = (compare_variants.train(network, seed, data, TINY) for seed in (3, 3, 4))
     for run in (one, again, other):
@@ -100,10 +101,15 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(results):
     assert one == again != other
 
 
-def test_the_side_question_of_the_learning_rate_has_its_own_rate():
+def test_the_side_questions_change_one_thing_each():
     rows = compare_variants.networks(compare_variants.SETTINGS)
-    rates = {rows[f"UNet, learning rate {rate}"]["learning_rate"] for rate in (0.003, 0.03)}
-    assert rates == {0.003, 0.03} and rows["UNet"]["learning_rate"] == 0.01
+    for name, usual, key, value in [
+        ("UNet, learning rate 0.003", "UNet", "learning_rate", 0.003),
+        ("UNetPlusPlus, learning rate 0.03", "UNetPlusPlus", "learning_rate", 0.03),
+        ("AttentionUNet, other order", "AttentionUNet", "channels_last", False),
+    ]:
+        assert rows[usual][key] != value
+        assert rows[name] == {**rows[usual], "seeds": [0, 1], key: value}
 
 
 @pytest.mark.parametrize("variant", ["UNetPlusPlus", "EfficientUNet"])

@@ -42,7 +42,8 @@ SETTINGS = {
     "channels_last": True,
     "threads": 1,
     "seeds": [0, 1, 2, 3, 4],
-    "learning_rates": {"others": [0.003, 0.03], "seeds": [0, 1]},
+    "learning_rates": [0.003, 0.03],  # others, for a side question
+    "side_seeds": [0, 1],
 }
 # Plain UNets that have as many parameters, or do as much work in a step or in the whole training, as a variant.
 CONTROLS = {
@@ -52,20 +53,21 @@ CONTROLS = {
     "UNet, parameters of EfficientUNet": {"channels": [3, 6, 13, 25]},
     "UNet, work of EfficientUNet": {"channels": [4, 7, 15, 30]},
 }
-ROW = ("model", "channels", "epochs", "learning_rate")  # what makes a network what it is
-SHARED = [key for key in SETTINGS if key not in (*ROW, "seeds", "learning_rates")]
+ROW = ("model", "channels", "epochs", "learning_rate", "channels_last")  # what makes a network what it is
+SHARED = ("data", "image_size", "images", "batch_size", "threads")
 TIMED_ROUNDS = 7
 
 
 def networks(settings: dict) -> dict[str, dict]:
-    """Return what is trained, by name: the model, its channels, epochs, learning rate, and the seeds."""
-    usual = {key: settings[key] for key in ("channels", "epochs", "learning_rate", "seeds")}
+    """Return what is trained, by name: the model, its channels, the recipe, and the seeds."""
+    usual = {key: settings[key] for key in ("channels", "epochs", "learning_rate", "channels_last", "seeds")}
     rows = {name: {"model": name, **usual} for name in MODELS}
     rows |= {name: {"model": "UNet", **usual, **change} for name, change in CONTROLS.items()}
-    rates = settings["learning_rates"]
-    for rate in rates["others"]:
-        change = {"learning_rate": rate, "seeds": rates["seeds"]}
-        rows |= {f"{name}, learning rate {rate}": {"model": name, **usual, **change} for name in MODELS}
+    side = {**usual, "seeds": settings["side_seeds"]}
+    for rate in settings["learning_rates"]:
+        rows |= {f"{name}, learning rate {rate}": {"model": name, **side, "learning_rate": rate} for name in MODELS}
+    # The same numbers, added in another order: how far does a training go apart from that alone?
+    rows["AttentionUNet, other order"] = {"model": "AttentionUNet", **side, "channels_last": not usual["channels_last"]}
     return rows
 
 
@@ -92,7 +94,7 @@ def train(network: dict, seed: int, data: dict, settings: dict) -> dict:
         [data["val"]],
         epochs=network["epochs"],
         learning_rate=network["learning_rate"],
-        channels_last=settings["channels_last"],
+        channels_last=network["channels_last"],
         device="cpu",
         progress=False,
     )
@@ -144,7 +146,7 @@ def time_steps(chosen: dict[str, dict], data: dict, settings: dict, rounds: int 
 
 def _step(network: dict, batch: list[torch.Tensor], settings: dict):
     model: UNet = MODELS[network["model"]](1, channels=network["channels"])
-    if settings["channels_last"]:
+    if network["channels_last"]:
         model.to(memory_format=torch.channels_last)
     optimizer, loss = torch.optim.AdamW(model.parameters()), CombinedLoss()
     images, masks = batch
@@ -194,7 +196,9 @@ def compare(settings: dict, minutes: float) -> bool:
         for name, network in chosen.items()
         if seed in network["seeds"] and seed not in [run["seed"] for run in runs[name]]
     ]
-    for name, seed in sorted(missing, key=lambda pair: "learning rate" in pair[0]):  # the side question last
+    for name, seed in sorted(
+        missing, key=lambda pair: chosen[pair[0]]["seeds"] != settings["seeds"]
+    ):  # side questions last
         if time.monotonic() > end:
             return False
         run = {**train(chosen[name], seed, data, settings), "commit": commit}
