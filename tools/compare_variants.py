@@ -41,9 +41,9 @@ SETTINGS = {
     "learning_rate": 0.01,
     "channels_last": True,
     "threads": 1,
-    "seeds": [0, 1, 2, 3, 4],
+    "seeds": [0, 1, 2, 3],
     "learning_rates": [0.003, 0.03],  # others, for a side question
-    "side_seeds": [0, 1],
+    "side_seeds": [0],
 }
 # Plain UNets that have as many parameters, or do as much work in a step or in the whole training, as a variant.
 CONTROLS = {
@@ -214,17 +214,20 @@ def compare(settings: dict, minutes: float) -> bool:
 
 def table(record: dict) -> str:
     """Return one line a network: parameters, multiply-adds, time of a step, and the scores with their spread."""
-    head = f"{'':34}{'parameters':>11}{'multiply-adds':>15}{'step':>6}   {'IoU':15}boundary error"
+    head = f"{'':34}{'parameters':>11}{'multiply-adds':>15}{'step':>6}   {'IoU':17}boundary error"
     lines = [head]
     for name, network in record["networks"].items():
         step = record["step_time"].get(name)
         ratio = f"{step['median']:.2f}" if step else ""
-        ious, errors = ([run[key] for run in network["runs"]] for key in ("iou", "boundary_error"))
-        lines.append(
-            f"{name:34}{network['parameters']:>11,}{network['multiply_adds']:>15,}{ratio:>6}   "
-            f"{mean(ious):.3f} ± {stdev(ious):.3f}  {mean(errors):.2f} ± {stdev(errors):.2f}"
-        )
+        ious, errors = (_spread([run[key] for run in network["runs"]]) for key in ("iou", "boundary_error"))
+        size = f"{network['parameters']:>11,}{network['multiply_adds']:>15,}"
+        lines.append(f"{name:34}{size}{ratio:>6}   {ious:17}{errors}")
     return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    """Return the mean, and the standard deviation where there is one."""
+    return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
 
 
 def main() -> int:
