@@ -14,6 +14,7 @@ PACKAGE = Path(unet_tutorial.__file__).parent
 ALLOWED = {
     "__init__": set(),
     "_checks": set(),
+    "augment": set(),
     "blocks": set(),
     "checkpoints": set(),
     "data": set(),
@@ -28,6 +29,7 @@ ALLOWED = {
     "pretrained": {"checkpoints", "variants"},
     "training": {"checkpoints", "losses", "metrics", "plots"},  # plots when a history draws itself, and not before
     "inference": {"sizing", "training"},
+    "instances": {"metrics"},
 }
 ALLOWED["widgets"] = set(ALLOWED)
 # Heavy libraries, with the only modules that may import them (at the top or inside a function).
@@ -35,6 +37,7 @@ ONLY_IN = {
     "matplotlib": {"plots", "widgets"},
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
+    "kornia": {"augment"},
     "torch": set(ALLOWED) - {"__init__", "_checks", "sizing", "exercises", "plots", "records"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 # By the module in which they are. What is not listed is called by its module's name, such as plots.show.
 _NAMES = {
+    "augment": ("Augmentation", "Augmented"),
     "blocks": ("AttentionGate", "DoubleConv", "ResidualConvBlock", "SeparableConvBlock"),
     "checkpoints": (),
     "data": (
@@ -29,6 +30,7 @@ _NAMES = {
     ),
     "exercises": (),
     "inference": ("predict",),
+    "instances": (),
     "losses": (
         "CombinedLoss",
         "DiceLoss",

@@ -1,0 +1,369 @@
+"""The nuclei: found or fetched whole or not at all, decoded as they are, and pictures of one's own."""
+
+import hashlib
+import io
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import torch
+from skimage import io as pictures
+
+from unet_tutorial.data import nuclei
+from unet_tutorial.data.nuclei import (
+    Crops,
+    InstanceDataset,
+    NucleiDataset,
+    decode_instances,
+    fetch_nuclei,
+    find_nuclei,
+    normalize,
+    own_pictures,
+)
+
+LISTS = {"training.txt": ("a", "b"), "validation.txt": ("c",), "test.txt": ("d",)}
+
+
+def write_data_set(folder, metadata="metadata"):
+    """Write four small fields in the format of BBBC039, and return the folder."""
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks", metadata):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    for file, names in LISTS.items():
+        (folder / metadata / file).write_text("".join(f"{name}.png\n" for name in names))
+        for name in names:
+            colours = np.zeros((24, 32, 4), dtype=np.uint8)
+            colours[2:9, 2:9] = 1
+            colours[2:9, 9:16] = 2  # touches the first
+            colours[14:20, 20:30] = 1  # the first one's colour, but another nucleus
+            image = (rng.integers(100, 140, (24, 32)) + 900 * (colours[..., 0] > 0)).astype(np.uint16)
+            pictures.imsave(folder / "images" / f"{name}.tif", image, check_contrast=False)
+            pictures.imsave(folder / "masks" / f"{name}.png", colours, check_contrast=False)
+    return folder
+
+
+def zipped(folder, *parts) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for part in parts:
+            for path in sorted((folder / part).rglob("*")):
+                file.write(path, path.relative_to(folder))
+    return content.getvalue()
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """An empty cache, and no data set named by the environment."""
+    monkeypatch.delenv(nuclei.VARIABLE, raising=False)
+    monkeypatch.setattr(nuclei, "cache_folder", lambda: tmp_path / "cache" / "bbbc039")
+    return tmp_path / "cache" / "bbbc039"
+
+
+class Server:
+    """Serves archives from memory on this computer, and counts how often each was asked for."""
+
+    def __init__(self, archives):
+        self.archives, self.asked, self.cut = dict(archives), [], None
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    source = write_data_set(tmp_path / "source")
+    serving = Server({f"{part}.zip": zipped(source, part) for part in ("images", "masks", "metadata")})
+    pin(monkeypatch, serving)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.lstrip("/")
+            serving.asked.append(name)
+            content = serving.archives.get(name)
+            if content is None:
+                return self.send_error(404)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if serving.cut == name else content)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        serving.fetch = partial(fetch_nuclei, address=f"http://127.0.0.1:{http.server_port}/", progress=False)
+        yield serving
+        http.shutdown()
+        thread.join()
+
+
+def pin(monkeypatch, serving):
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in serving.archives.items()}
+    monkeypatch.setattr(nuclei, "ARCHIVES", sums)
+
+
+# Found, or fetched ---------------------------------------------------------------------------------------------------
+
+
+def test_it_is_fetched_once_and_then_found(cache, server):
+    assert find_nuclei() is None
+    assert server.fetch() == cache == find_nuclei()
+    assert sorted(server.asked) == ["images.zip", "masks.zip", "metadata.zip"]
+    assert server.fetch() == cache
+    assert len(server.asked) == 3, "what is there is not asked for again"
+    assert sorted(path.name for path in cache.parent.iterdir()) == ["bbbc039"], "nothing else is left"
+    assert NucleiDataset("train").names == ["a.png", "b.png"]
+
+
+def test_the_progress_bars_can_be_seen(cache, server, capsys):
+    server.fetch(progress=True)
+    assert capsys.readouterr().err.count("100%") == 3
+
+
+@pytest.mark.parametrize("metadata", ["metadata", "."])
+def test_a_folder_that_is_named_is_taken(monkeypatch, cache, server, tmp_path, metadata):
+    folder = write_data_set(tmp_path / "mine", metadata)
+    monkeypatch.setenv(nuclei.VARIABLE, str(folder))
+    assert server.fetch() == find_nuclei() == folder
+    assert server.asked == [] and not cache.exists()
+
+
+@pytest.mark.parametrize("lost", ["masks/c.png", "images/a.tif", "metadata/test.txt"])
+def test_a_folder_that_is_named_and_not_whole_is_refused(monkeypatch, cache, tmp_path, lost):
+    folder = write_data_set(tmp_path / "mine")
+    (folder / lost).unlink()
+    monkeypatch.setenv(nuclei.VARIABLE, str(folder))
+    for call in (find_nuclei, fetch_nuclei, partial(NucleiDataset, "train")):
+        with pytest.raises(
+            ValueError, match=f"UNET_TUTORIAL_DATA must name a folder .*there is no {lost.removeprefix('metadata/')}"
+        ):
+            call()
+    with pytest.raises(ValueError, match="folder must hold the whole data set, but in"):
+        NucleiDataset("train", folder)
+
+
+def test_a_download_that_is_cut_off_leaves_nothing_and_goes_on_when_run_again(cache, server):
+    server.cut = "masks.zip"
+    with pytest.raises(ConnectionError, match="masks.zip could not be fetched .*Run this again when there is a netw"):
+        server.fetch()
+    assert find_nuclei() is None and not cache.exists()
+    server.cut = None
+    assert server.fetch() == cache
+    assert server.asked == ["images.zip", "masks.zip", "masks.zip", "metadata.zip"], "the first came only once"
+
+
+def test_a_download_that_was_altered_is_refused_and_not_kept(cache, server):
+    right = server.archives["masks.zip"]
+    server.archives["masks.zip"] = right[:-1] + b"!"
+    with pytest.raises(ValueError, match="masks.zip must have the SHA-256 .*Nothing of it was kept; run this again"):
+        server.fetch()
+    assert find_nuclei() is None and not cache.exists()
+    server.archives["masks.zip"] = right
+    assert server.fetch() == cache
+
+
+def test_without_a_network_it_says_what_to_download_and_where_to_put_it(cache):
+    with pytest.raises(ConnectionError) as caught:
+        fetch_nuclei(address="http://127.0.0.1:9/", progress=False)
+    for word in ("images.zip, masks.zip, metadata.zip from http://127.0.0.1:9/", "UNET_TUTORIAL_DATA", "one folder"):
+        assert word in str(caught.value)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("name", ["../stolen.txt", "/stolen.txt", "images/../../stolen.txt", "..\\stolen.txt", "C:s"])
+def test_an_archive_that_writes_elsewhere_is_refused(monkeypatch, cache, server, tmp_path, name):
+    content = io.BytesIO(server.archives["metadata.zip"])
+    with zipfile.ZipFile(content, "a") as file:
+        file.writestr(name, "mine")
+    server.archives["metadata.zip"] = content.getvalue()
+    pin(monkeypatch, server)
+    with pytest.raises(ValueError, match="archive 'metadata.zip' names a file outside its folder"):
+        server.fetch()
+    assert find_nuclei() is None and not cache.exists()
+    assert not list(tmp_path.rglob("stolen.txt")) and not list(tmp_path.rglob("*unpacking*"))
+
+
+def test_a_link_in_an_archive_is_refused(monkeypatch, cache, server):
+    content = io.BytesIO(server.archives["metadata.zip"])
+    with zipfile.ZipFile(content, "a") as file:
+        link = zipfile.ZipInfo("metadata/link")
+        link.external_attr = 0o120777 << 16
+        file.writestr(link, "../..")
+    server.archives["metadata.zip"] = content.getvalue()
+    pin(monkeypatch, server)
+    with pytest.raises(ValueError, match="names a file outside its folder: 'metadata/link'"):
+        server.fetch()
+
+
+def test_archives_that_hold_less_than_the_data_set_leave_nothing(monkeypatch, cache, server, tmp_path):
+    (tmp_path / "source" / "masks" / "d.png").unlink()
+    server.archives["masks.zip"] = zipped(tmp_path / "source", "masks")
+    pin(monkeypatch, server)
+    with pytest.raises(ValueError, match="must hold the whole data set, but there is no masks/d.png"):
+        server.fetch()
+    assert find_nuclei() is None and not cache.exists()
+
+
+def test_a_damaged_cache_is_replaced(cache, server):
+    write_data_set(cache)
+    (cache / "masks" / "c.png").unlink()
+    assert find_nuclei() is None
+    assert server.fetch() == cache == find_nuclei()
+
+
+# Decoded -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_colour_is_not_an_instance(tmp_path):
+    data = NucleiDataset("val", write_data_set(tmp_path))
+    assert data.instances(0).unique().tolist() == [0, 1, 2, 3]
+    assert len(np.unique(pictures.imread(tmp_path / "masks" / "c.png")[..., 0])) == 3, "two colours and the background"
+    image, mask = data[0]
+    assert image.shape == mask.shape == (1, 24, 32) and image.dtype == mask.dtype == torch.float32
+    assert torch.equal(mask[0] > 0, data.instances(0) > 0)
+    assert data.images[0].dtype == np.uint16
+
+
+def test_parts_that_meet_at_a_corner_are_two():
+    assert decode_instances(np.array([[4, 0], [0, 4]])).max() == 2
+
+
+@pytest.mark.parametrize(
+    "mask", [[[1]], np.ones((2, 2)), np.ones((2, 2, 2), int), np.ones(4, int), np.ones((0, 2), int)]
+)
+def test_what_is_no_mask_is_refused(mask):
+    with pytest.raises(ValueError, match="mask must be whole numbers of shape .H, W., .H, W, 3. or .H, W, 4., but got"):
+        decode_instances(mask)
+
+
+def test_normalizing_forgives_the_lamp_but_does_not_stretch_noise():
+    rng = np.random.default_rng(0)
+    field = rng.uniform(100, 120, (64, 64))
+    bright = np.where(np.hypot(*(np.mgrid[:64, :64] - 32)) < 12, 10 * field, field)
+    assert np.abs(normalize(bright) - normalize(3 * bright)).max() < 0.01
+    assert normalize(bright).min() == 0 and normalize(bright).max() == 1
+    assert normalize(field).max() < 0.2, "a field without anything stays dark"
+
+
+@pytest.mark.parametrize(
+    "image, options, message",
+    [
+        (np.ones((2, 2, 3)), {}, "image must be numbers of shape .H, W., one channel, but got float64"),
+        ([[1.0]], {}, "but got list"),
+        (np.array([[-1.0, 2.0]]), {}, "at least 0, but some are negative, infinite or NaN"),
+        (np.array([[np.nan, 2.0]]), {}, "infinite or NaN"),
+        (np.ones((2, 2)), {"low": 50, "high": 50}, "low and high must be percentiles"),
+        (np.ones((2, 2)), {"contrast": 1}, "contrast must be greater than 1"),
+    ],
+)
+def test_what_cannot_be_normalized_is_refused(image, options, message):
+    with pytest.raises(ValueError, match=message):
+        normalize(image, **options)
+
+
+def test_indices_count_as_in_a_list(tmp_path):
+    data = NucleiDataset("train", write_data_set(tmp_path))
+    assert len(data) == 2 and torch.equal(data[-1][0], data[1][0])
+    for index in (2, -3):
+        with pytest.raises(IndexError, match="out of range for a data set of 2 pictures"):
+            data[index]
+    with pytest.raises(ValueError, match="Did you mean 'train'"):
+        NucleiDataset("training", tmp_path)
+
+
+def test_pictures_that_do_not_fit_one_another_are_refused():
+    picture = np.ones((4, 4))
+    with pytest.raises(ValueError, match="of one length, at least 1, but have 1, 2 and 1"):
+        InstanceDataset(["a"], [picture] * 2, [picture.astype(int)])
+    with pytest.raises(ValueError, match="picture 'a': mask must have the image's height and width"):
+        InstanceDataset(["a"], [picture], [np.ones((3, 3), int)])
+
+
+# Pieces --------------------------------------------------------------------------------------------------------------
+
+
+def test_pieces_belong_together_and_depend_on_seed_and_index_alone():
+    images = [torch.arange(40 * 50.0).reshape(1, 40, 50), torch.arange(60 * 45.0).reshape(1, 60, 45)]
+    masks, weights = [image[0].long() for image in images], [image[0] for image in images]
+    crops = Crops(images, masks, weights, size=32, samples=20)
+    for image, mask, weight in (crops[i] for i in range(20)):
+        assert image.shape == (1, 32, 32) and torch.equal(image[0].long(), mask) and torch.equal(image[0], weight)
+    again = Crops(images, masks, weights, size=32, samples=5)
+    assert torch.equal(again[3][0], crops[3][0])
+    assert len({float(crops[i][0][0, 0, 0]) for i in range(20)}) > 10
+    assert any(not torch.equal(Crops(images, masks, weights, size=32, seed=1)[i][0], crops[i][0]) for i in range(5))
+    with pytest.raises(IndexError, match="index 5 is out of range for 5 crops"):
+        again[5]
+
+
+def test_pieces_larger_than_a_picture_or_of_unequal_parts_are_refused():
+    image, mask, weights = torch.rand(1, 40, 50), torch.zeros(40, 50).long(), torch.ones(40, 50)
+    with pytest.raises(ValueError, match="at least size = 64, but in picture 0 they have .40, 50."):
+        Crops([image], [mask], [weights], size=64)
+    with pytest.raises(ValueError, match="one height and width"):
+        Crops([image], [mask[:39]], [weights], size=32)
+    with pytest.raises(ValueError, match="of one length"):
+        Crops([image], [mask], [], size=32)
+
+
+# Pictures of one's own -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mine(tmp_path):
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    marked = np.zeros((32, 40), dtype=np.uint8)
+    marked[4:12, 4:12] = marked[20:28, 20:36] = 255
+    save(tmp_path / "images" / "first.tif", (marked * 3 + 200).astype(np.uint16))
+    save(tmp_path / "masks" / "first.png", marked)
+    numbered = np.zeros((48, 40), dtype=np.uint16)
+    numbered[4:12, 4:12], numbered[4:12, 12:20] = 7, 300  # they touch
+    save(tmp_path / "images" / "second.png", (numbered > 0).astype(np.uint8) * 90)
+    save(tmp_path / "masks" / "second.tif", numbered)
+    return tmp_path
+
+
+def save(path, picture):
+    pictures.imsave(path, picture, check_contrast=False)
+
+
+def test_pictures_of_ones_own_are_read_by_their_names(mine):
+    data = own_pictures(mine)
+    assert data.names == ["first", "second"]
+    assert data.instances(0).unique().tolist() == [0, 1, 2], "a mask of 0 and 255: what hangs together is one"
+    assert data.instances(1).unique().tolist() == [0, 7, 300], "a mask of numbers is taken as it is"
+    assert [tuple(image.shape) for image, _ in (data[0], data[1])] == [(1, 32, 40), (1, 48, 40)]
+
+
+@pytest.mark.parametrize(
+    "lost, message",
+    [
+        ("masks/first.png", "these 1 in .* have no mask: first"),
+        ("images/second.png", "these 1 in .* have no image: second"),
+    ],
+)
+def test_a_picture_without_its_partner_is_named(mine, lost, message):
+    (mine / lost).unlink()
+    with pytest.raises(ValueError, match=message):
+        own_pictures(mine)
+
+
+def test_what_is_wrong_with_pictures_of_ones_own_is_said(mine, tmp_path):
+    with pytest.raises(ValueError, match="must hold images/ and masks/, but there is no"):
+        own_pictures(tmp_path / "nowhere")
+    save(mine / "masks" / "first.png", np.zeros((32, 40, 3), dtype=np.uint8))
+    with pytest.raises(ValueError, match="first.png' has the shape .32, 40, 3.. Save it in grey"):
+        own_pictures(mine)
+    save(mine / "masks" / "first.png", np.zeros((32, 41), dtype=np.uint8))
+    with pytest.raises(ValueError, match="picture 'first': mask must have the image's height and width"):
+        own_pictures(mine)
+    save(mine / "masks" / "first.tif", np.zeros((32, 40), dtype=np.uint8))
+    with pytest.raises(ValueError, match="'first' is there twice"):
+        own_pictures(mine)
+    for path in (mine / "images").iterdir():
+        path.unlink()
+    with pytest.raises(ValueError, match="must hold pictures .*, but there is none in"):
+        own_pictures(mine)

@@ -1,0 +1,190 @@
+"""Train the network that tells touching nuclei apart, measure it, and record how.
+
+    python tools/train_nuclei.py train       write unet_tutorial/weights/nuclei.pt and nuclei.json
+    python tools/train_nuclei.py score       measure the weights that the book ships, and compare with their record
+    python tools/train_nuclei.py opponents   what a threshold and a watershed reach: results/nuclei_opponents.json
+    python tools/train_nuclei.py reader      the training of chapter 14: results/nuclei_reader.json
+    python tools/train_nuclei.py ablations   leave one thing out at a time: results/nuclei_ablations.json
+
+The data set (BBBC039) is found or downloaded as `unet_tutorial.data.nuclei.fetch_nuclei` says. Everything is chosen on
+the validation split. The test split is measured once for each result that is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from scipy import ndimage
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+import provenance
+from unet_tutorial.augment import Augmentation, Augmented
+from unet_tutorial.data.nuclei import Crops, InstanceDataset, NucleiDataset
+from unet_tutorial.inference import predict
+from unet_tutorial.instances import (
+    class_map,
+    from_logits,
+    mean_scores,
+    otsu,
+    otsu_watershed,
+    weight_map,
+    weighted_cross_entropy,
+)
+from unet_tutorial.pretrained import load_pretrained, pretrained_record
+from unet_tutorial.training import fit
+from unet_tutorial.unet import UNet
+
+WEIGHTS = Path(__file__).resolve().parents[1] / "unet_tutorial" / "weights"
+SHIPPED = {
+    "seed": 0,
+    "channels": (12, 24, 48, 96),
+    "skip": "concat",
+    "border": 2,
+    "w0": 10.0,
+    "augmentation": {"flip": True, "light": 0.25, "elastic": 0.0},
+    "crop": 256,
+    "batch_size": 4,
+    "steps": 1000,
+    "epochs": 4,
+    "learning_rate": 0.01,
+}
+READER = SHIPPED | {"channels": (8, 16, 32, 64), "steps": 400}
+ABLATIONS = {
+    "all of it": {},
+    "without border class": {"border": None},
+    "without weight map": {"w0": 0.0},
+    "without augmentation": {"augmentation": None},
+    "without skip connections": {"skip": "none"},
+}
+
+
+def targets(instances: torch.Tensor, recipe: dict) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the classes and the weights of one field, (H, W) each."""
+    classes = (instances > 0).long() if recipe["border"] is None else class_map(instances, recipe["border"])
+    return classes, weight_map(instances, recipe["w0"])
+
+
+def loaders(recipe: dict, train: InstanceDataset, val: InstanceDataset) -> tuple:
+    """Return what `fit` goes through: random crops of the training fields, and whole validation fields."""
+    images = [train[i][0] for i in range(len(train))]
+    masks, weights = zip(*(targets(train.instances(i), recipe) for i in range(len(train))), strict=True)
+    samples = recipe["steps"] // recipe["epochs"] * recipe["batch_size"]
+    crops = Crops(images, masks, weights, size=recipe["crop"], samples=samples, seed=recipe["seed"])
+    batches = DataLoader(crops, batch_size=recipe["batch_size"], shuffle=True)
+    if recipe["augmentation"] is not None:
+        batches = Augmented(batches, Augmentation(**recipe["augmentation"]))
+    every_fifth = [(val[i][0], *targets(val.instances(i), recipe)) for i in range(0, len(val), 5)]
+    return batches, DataLoader(every_fifth, batch_size=2)
+
+
+def train(recipe: dict, train_data: InstanceDataset, val_data: InstanceDataset) -> UNet:
+    """Train one network on the CPU, from the recipe's seed."""
+    torch.manual_seed(recipe["seed"])
+    model = UNet(1, num_classes=3, channels=recipe["channels"], skip=recipe["skip"])
+    batches, fields = loaders(recipe, train_data, val_data)
+    fit(
+        model,
+        batches,
+        fields,
+        epochs=recipe["epochs"],
+        learning_rate=recipe["learning_rate"],
+        loss=weighted_cross_entropy,
+        channels_last=True,
+        device="cpu",
+    )
+    return model
+
+
+def measure(model: nn.Module, data: InstanceDataset) -> dict[str, float]:
+    """Return the scores of a network on the fields of a split."""
+    fields = range(len(data))
+    logits = (predict(model, data[i][0][None], progress=False)[0] for i in fields)  # (3, H, W) each
+    found = [from_logits(one) for one in tqdm(logits, total=len(data), unit="field")]
+    return rounded(mean_scores(found, [data.instances(i) for i in fields]))
+
+
+def rounded(found: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def command_train() -> None:
+    """Train the weights that the book ships."""
+    splits = {split: NucleiDataset(split) for split in ("train", "val", "test")}
+    start = time.perf_counter()
+    model = train(SHIPPED, splits["train"], splits["val"])
+    seconds = round(time.perf_counter() - start)
+    # Half the bytes. What is measured and recorded is the network that load_pretrained makes of the file.
+    halves = {name: v.half() if v.is_floating_point() else v for name, v in model.state_dict().items()}
+    torch.save(halves, WEIGHTS / "nuclei.pt")
+    model.load_state_dict(halves)
+    record = {
+        "model": type(model).__name__,
+        "config": model.config,
+        "recipe": SHIPPED | {"data": "NucleiDataset", "seconds": seconds},
+        "versions": provenance.versions(),
+        "scores": {split: measure(model, splits[split]) for split in ("val", "test")},
+        "command": "python tools/train_nuclei.py train",
+    }
+    (WEIGHTS / "nuclei.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    print(f"nuclei: {seconds} s; {record['scores']}")
+
+
+def command_score() -> None:
+    """Measure the shipped weights once more, and fail where the record says something else."""
+    recorded = pretrained_record("nuclei")["scores"]["test"]
+    found = measure(load_pretrained("nuclei"), NucleiDataset("test"))
+    for name, value in found.items():
+        print(f"{name:<8}{value:>10.4f}   recorded {recorded[name]:.4f}")
+    if abs(found["ap"] - recorded["ap"]) > 0.001:
+        sys.exit("the average precision is not the recorded one")
+
+
+def command_opponents() -> None:
+    """Measure what needs no training, and what a perfect mask without any separation would reach."""
+    content = {}
+    for split in ("val", "test"):
+        data = NucleiDataset(split)
+        true = [data.instances(i) for i in range(len(data))]
+        found = {
+            "Otsu": [otsu(image) for image in data.images],
+            "Otsu and watershed": [otsu_watershed(image) for image in data.images],
+            "perfect mask": [ndimage.label(labels.numpy() > 0)[0] for labels in true],
+        }
+        content[split] = {name: rounded(mean_scores(preds, true)) for name, preds in found.items()}
+    keep("nuclei_opponents", {"scores": content}, "opponents", seeds=[])
+
+
+def command_reader() -> None:
+    """Do what the reader of chapter 14 does."""
+    splits = {split: NucleiDataset(split) for split in ("train", "val", "test")}
+    start = time.perf_counter()
+    model = train(READER, splits["train"], splits["val"])
+    content = {"recipe": READER, "seconds": round(time.perf_counter() - start)}
+    content["scores"] = {split: measure(model, splits[split]) for split in ("val", "test")}
+    keep("nuclei_reader", content, "reader", seeds=[READER["seed"]])
+
+
+def keep(name: str, content: dict, command: str, seeds: list[int]) -> None:
+    path = provenance.write_record(name, content, command=f"python tools/train_nuclei.py {command}", seeds=seeds)
+    print(f"{json.dumps(content['scores'], indent=1)}\n{path.name} written")
+
+
+def main() -> int:
+    commands = {"train": command_train, "score": command_score}
+    commands |= {"opponents": command_opponents, "reader": command_reader}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=commands)
+    torch.set_num_threads(1)  # the order of additions, and with it the last digit, depends on the threads
+    commands[parser.parse_args().command]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
