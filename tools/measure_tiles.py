@@ -55,15 +55,21 @@ def held_memory() -> int:
     return 1024 * int(re.search(r"^RssAnon:\s+(\d+) kB$", status.read_text(encoding="utf-8"), re.M)[1])
 
 
-class Peak(threading.Thread):
-    """Looks every few milliseconds how much memory the process holds, and keeps the highest."""
+class Peak:
+    """Inside ``with Peak() as peak`` a thread looks again and again how much the process holds, and keeps the highest."""
 
-    def __init__(self):
-        super().__init__(daemon=True)
+    def __enter__(self) -> Peak:
         self.before = self.highest = held_memory()
         self.done = threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread.start()
+        return self
 
-    def run(self) -> None:
+    def __exit__(self, *_) -> None:
+        self.done.set()
+        self.thread.join()
+
+    def _look(self) -> None:
         while not self.done.wait(0.003):
             self.highest = max(self.highest, held_memory())
 
@@ -77,13 +83,10 @@ def measure(side: int, how: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         sheet = lay_sheet(Path(folder) / "image", side)
         logits = np.memmap(Path(folder) / "logits", np.float32, "w+", shape=sheet.shape)
-        peak = Peak()
-        peak.start()
-        start = time.perf_counter()
-        predict(model, sheet, out=logits, progress=False, **tiling)
-        seconds = time.perf_counter() - start
-        peak.done.set()
-        peak.join()
+        with Peak() as peak:
+            start = time.perf_counter()
+            predict(model, sheet, out=logits, progress=False, **tiling)
+            seconds = time.perf_counter() - start
         share = float(np.mean(logits > 0))
     spans = len(list(_spans(side, tiling.get("tile"), tiling.get("overlap", 0), model.depth)))
     return {
