@@ -56,7 +56,7 @@ def held_memory() -> int:
 
 
 class Peak:
-    """Inside ``with Peak() as peak`` a thread looks again and again how much the process holds, and keeps the highest."""
+    """Inside ``with Peak() as peak`` a thread looks often how much the process holds, and keeps the highest."""
 
     def __enter__(self) -> Peak:
         self.before = self.highest = held_memory()
