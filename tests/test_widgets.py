@@ -13,13 +13,25 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 import traitlets
 from matplotlib.figure import Figure
 from PIL import Image
 
 from unet_tutorial import widgets
 from unet_tutorial.data import SyntheticCellsDataset
-from unet_tutorial.widgets import Choice, Explorer, Panel, Slider, State, Switch, pictures, svg
+from unet_tutorial.widgets import (
+    Choice,
+    Explorer,
+    Panel,
+    Slider,
+    State,
+    Switch,
+    architecture,
+    convolution,
+    pictures,
+    svg,
+)
 from unet_tutorial.widgets.base import as_json, written
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -69,7 +81,7 @@ def test_every_state_says_in_words_and_numbers_what_it_draws(explorer):
         for panel in state["panels"]:
             drawing = ElementTree.fromstring(panel["svg"])
             assert drawing.get("role") == "img" and drawing.get("aria-label").strip()
-            assert {image.get("data-asset") for image in drawing.iter("image")} <= assets
+            assert {part.get("data-asset") for part in drawing.iter()} - {None} <= assets
             assert not [part for part in drawing.iter() if part.get("id") or part.get("fill") or part.get("href")]
             if list(drawing.iter("text")):
                 assert float(drawing.get("viewBox").split()[2]) <= WIDEST
@@ -305,3 +317,77 @@ def test_segmentation_kinds_say_what_the_data_set_knows():
             "panoptic": f"cell {number}" if number else "background",
         }
     assert {bool(labels[row, column]) for row, column in [(4, 4), (68, 68)]} == {False, True}
+
+
+def hooked_sides(model, side):
+    """Return the shape of what every stage of a real network makes of an image, from encoder 1 to the logits."""
+    seen = []
+    for part in (*model.encoder.stages, model.bottleneck, *model.decoder.blocks, model.head):
+        part.register_forward_hook(lambda module, inputs, output: seen.append(tuple(output.shape[1:])))
+    with torch.no_grad():
+        model.eval()(torch.empty(1, 3, side, side, device="meta"))
+    return seen
+
+
+@pytest.mark.parametrize("padding", ["same", "none"])
+@pytest.mark.parametrize("depth", range(1, 7))
+def test_the_drawn_network_is_the_real_one(depth, padding):
+    accepted = 0
+    for side, base in itertools.product(architecture.SIDES, architecture.BASES):
+        explorer = widgets.Architecture(depth=depth, base_channels=base, side=side, padding=padding)
+        with torch.device("meta"):  # every size, without the numbers
+            model = explorer.model
+        words, numbers, (panel,) = explorer.shown
+        assert sum(parameter.numel() for parameter in model.parameters()) == numbers["parameters"]
+        lines = [text.text for text in ElementTree.fromstring(panel.svg).iter("text")]
+        drawn = [line for line in lines if re.fullmatch(r"\d+ × \d+ × \d+", line)]
+        try:
+            shapes = hooked_sides(model, side)
+        except ValueError as error:
+            assert str(error) in words and numbers["bottleneck"] == numbers["multiply-adds"] == "none"
+            continue
+        accepted += 1
+        written_shapes = [" × ".join(map(str, shape)) for shape in [(3, side, side), *shapes]]
+        assert sorted(drawn) == sorted(written_shapes) and numbers["bottleneck"] == written_shapes[depth + 1]
+        assert numbers["size of the answer"] in written_shapes[-1]
+    assert accepted >= 4
+
+
+def test_the_drawing_is_to_scale():
+    drawing = ElementTree.fromstring(widgets.Architecture(depth=3, side=572, padding="none").shown.panels[0].svg)
+    heights = [float(box.get("height")) for box in drawing.iter("rect")]
+    sides = [568, 564 - 176, 280, 196, 136, 100, 64]  # left and right by turns, as the paper's network of depth 4
+    assert heights[0] / heights[2] == pytest.approx(568 / 280, rel=0.01) and len(heights) == len(sides)
+    widths = [float(box.get("width")) for box in drawing.iter("rect")]
+    assert (widths[2] / widths[0]) ** 2 == pytest.approx(2, rel=0.05)
+
+
+def test_an_odd_side_is_marked_where_it_is_lost():
+    odd = widgets.Architecture(depth=4, side=250).shown
+    assert "odd at encoder 2 (125 pixels) and encoder 4 (31 pixels)" in odd.words
+    assert "124 + zeros = 125" in odd.panels[0].svg and odd.panels[0].svg.count("c1 wash") == 2
+    refused = widgets.Architecture(depth=4, side=256, padding="none").shown
+    assert "nearest that fits is 252 or 268" in refused.words and "57 is odd" in refused.panels[0].svg
+
+
+@pytest.mark.parametrize("convolutions", [1, 2])
+def test_the_sum_of_the_products_is_what_torch_computes(convolutions):
+    reached = 0
+    for kernel, padding, stride in itertools.product(convolution.KERNELS, (0, 1), (1, 2)):
+        layer = torch.nn.Conv2d(1, 1, 3, stride, padding, bias=False).double()
+        layer.weight.data[:] = torch.tensor(convolution.KERNELS[kernel])
+        output = convolution.IMAGE[None, None]
+        for _ in range(convolutions):
+            output = layer(output)
+        found = set()
+        for row, column in itertools.product(range(7), repeat=2):
+            setting = {"kernel": kernel, "padding": padding, "stride": stride, "row": row, "column": column}
+            numbers = widgets.Convolution.state(convolutions=convolutions, **setting).numbers
+            assert numbers["size of the output"] == f"{output.shape[2]} × {output.shape[3]}"
+            if numbers["sum"] != "none":
+                place = tuple(map(int, re.findall(r"\d+", numbers["place in the output"])))
+                assert numbers["sum"] == output[0, 0][place] and place not in found
+                found.add(place)
+        assert len(found) == output.numel()  # every value of the output is reached from one pixel
+        reached += len(found)
+    assert reached > 100

@@ -70,10 +70,12 @@ def drop_widget_state(app, doctree):
 
 
 def finish_html(app, pagename, templatename, context, doctree):
-    """Write picture sizes as attributes, which CSS may scale, and let a fold be called by its visible text."""
+    """Write picture sizes as attributes, which CSS may scale, call folds by their visible text, keep lists whole."""
     body = context.get("body", "")
     body = re.sub(r'style="width: (\d+)px; height: (\d+)px;"', r'width="\1" height="\2"', body)
-    context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    # docutils 0.21 gives the papers of a list a role that ends the list for a screen reader
+    context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def setup(app):

@@ -5,12 +5,25 @@ In a notebook, the last line of a cell shows one: ``widgets.SegmentationKinds()`
 How to write one stands in `unet_tutorial.widgets.base`.
 """
 
+from .architecture import Architecture
 from .base import Explorer, Panel, State
 from .controls import Choice, Slider, Switch
 from .convolution import Convolution
+from .feature_maps import FeatureMaps
+from .receptive_field import ReceptiveField
 from .segmentation_kinds import SegmentationKinds
+from .skip_switchboard import SkipSwitchboard
+from .upsampling import Upsampling
 
-EXPLORERS = (SegmentationKinds, Convolution)  # in the order of the chapters
+EXPLORERS = (  # in the order of the chapters
+    SegmentationKinds,
+    Architecture,
+    Convolution,
+    FeatureMaps,
+    ReceptiveField,
+    Upsampling,
+    SkipSwitchboard,
+)
 
 __all__ = ["EXPLORERS", "Choice", "Explorer", "Panel", "Slider", "State", "Switch"]
 __all__ += [explorer.__name__ for explorer in EXPLORERS]

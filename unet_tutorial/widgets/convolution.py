@@ -136,9 +136,10 @@ class Convolution(Explorer):
             for padding in (0, 1):
                 for stride in (1, 2):
                     maps = outputs(kernel, padding, stride, 2)
-                    for i in (1, 2):
-                        # the frame around the first output is what the second convolution sees
-                        grids[asset(kernel, padding, stride, i)] = grid(maps[i], padding if i == 1 else 0)
+                    grids[asset(kernel, padding, stride, "output-1")] = grid(maps[1], 0)
+                    grids[asset(kernel, padding, stride, "output-2")] = grid(maps[2], 0)
+                    # what the second convolution sees has a frame again
+                    grids[asset(kernel, padding, stride, "between")] = grid(maps[1], padding)
         return grids
 
     @classmethod
@@ -169,14 +170,19 @@ class Convolution(Explorer):
             middle = products(window, KERNELS[kernel], total)
         boards = [
             Panel("Image", board("Image", f"image-{padding}", SIDE, squares[0], numbers["sum"] == "none"), PICK),
-            Panel("First output", board("First output", asset(kernel, padding, stride, 1), sizes[0], squares[1])),
+            Panel(
+                "First output", board("First output", asset(kernel, padding, stride, "between"), sizes[0], squares[1])
+            ),
             Panel("Value × weight", middle),
-            Panel("Output", board("Output", asset(kernel, padding, stride, convolutions), sizes[-1], squares[-1])),
+            Panel(
+                "Output",
+                board("Output", asset(kernel, padding, stride, f"output-{convolutions}"), sizes[-1], squares[-1]),
+            ),
         ]
         return State(words, numbers, tuple(boards if convolutions == 2 else [boards[0], *boards[2:]]))
 
 
-def asset(kernel: str, padding: int, stride: int, number: int) -> str:
+def asset(kernel: str, padding: int, stride: int, what: str) -> str:
     """Return the name of the grid of one output.
 
     Parameters
@@ -185,8 +191,8 @@ def asset(kernel: str, padding: int, stride: int, number: int) -> str:
         The kernel.
     padding, stride : int
         Of the convolutions.
-    number : int
-        1 for the output of the first, 2 for that of the second.
+    what : str
+        ``"output-1"``, ``"output-2"``, or ``"between"`` for the output of the first with a frame for the second.
 
     Returns
     -------
@@ -195,10 +201,10 @@ def asset(kernel: str, padding: int, stride: int, number: int) -> str:
 
     Examples
     --------
-    >>> asset("left edges", 1, 2, 1)
-    'left-edges-1-2-1'
+    >>> asset("left edges", 1, 2, "between")
+    'left-edges-1-2-between'
     """
-    return f"{kernel.replace(' ', '-')}-{padding}-{stride}-{number}"
+    return f"{kernel.replace(' ', '-')}-{padding}-{stride}-{what}"
 
 
 def reason(row: int, column: int, padding: int, convolutions: int) -> str:
