@@ -1,57 +1,111 @@
-"""Measure what the data and the checks cost beside a training step, as shares in one run: ``make bench``.
+"""Measure what the book claims about speed, print it, and keep it for the book to show: ``make bench``.
 
-Each round measures the step and the pieces one after the other, so that other work on the machine meets both. The
-table shows the median of the rounds and their range. One thread, CPU, batches of 4 images of 128².
+    python tools/bench.py [PART ...] [--seeds SEED ...]
+
+Without a PART, all are measured, which takes about half an hour on two cores:
+
+discs     seconds until a network finds discs: the recipe of chapter 9 against the usual one
+models    our U-Net against MONAI's, a forward pass and a training step
+cells     scores on the hard cells against seconds of training
+chapters  every chapter's wall time, with its slowest cells
+pieces    drawing and checking, as shares of a training step
+
+A part that is measured alone leaves the others in the record as they are; each says how it was made. Seeds of `discs`
+and `cells` may be measured in several calls, as long as code, machine and settings stay the same. Leave the machine
+alone meanwhile.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from statistics import median
+import argparse
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
-from torch.utils.benchmark import Timer
 
-from unet_tutorial import SyntheticCellsDataset, SyntheticCircleDataset, UNet
-from unet_tutorial.losses import CombinedLoss, _check
+import bench_tables
+import provenance
+from bench_chapters import chapters
+from bench_models import models, pieces
+from bench_training import cells, discs
+from unet_tutorial import records
 
-ROUNDS = 7
-BATCH = 4
-
-
-def pieces() -> dict:
-    """Return what is measured, by name; the first is the training step that all others are divided by."""
-    cells, discs = SyntheticCellsDataset(BATCH), SyntheticCircleDataset(BATCH)
-    images, masks = (torch.stack(part) for part in zip(*cells, strict=True))  # (BATCH, 1, 128, 128) each
-    model = UNet(in_channels=1, channels=(8, 16, 32, 64))
-    optimizer, loss = torch.optim.AdamW(model.parameters()), CombinedLoss()
-
-    def step():
-        optimizer.zero_grad()
-        loss(model(images), masks).backward()
-        optimizer.step()
-
-    return {
-        "training step of UNet (8, 16, 32, 64)": step,
-        "drawing the batch of cells": partial(list, cells),
-        "drawing the batch of discs": partial(list, discs),
-        "one check of logits and masks": partial(_check, images, masks),
-    }
+NAME, ROOT = "bench", provenance.ROOT
 
 
-def seconds(work) -> float:
-    return Timer("work()", globals={"work": work}, num_threads=1).blocked_autorange(min_run_time=0.2).median
+class Part(NamedTuple):
+    """How a part is measured: the function, its seeds, and how many threads (None: as many as torch takes)."""
+
+    measure: Callable[[list[int]], dict]
+    seeds: tuple[int, ...] = ()
+    threads: int | None = None
+
+
+PARTS = {
+    "discs": Part(discs, seeds=(0, 1, 2, 3, 4)),
+    "models": Part(models),
+    "cells": Part(cells, seeds=(0, 1, 2)),
+    "chapters": Part(chapters, threads=1),
+    "pieces": Part(pieces, threads=1),
+}
+# Runs of several calls belong together only if these are the same.
+SAME = ("commit", "versions", "processor", "threads", "gpu")
+
+
+def measure(name: str, seeds: list[int] | None = None) -> dict:
+    """Measure one part, keep it in the record, and return it."""
+    part, threads = PARTS[name], torch.get_num_threads()
+    seeds = list(part.seeds) if seeds is None or not part.seeds else seeds
+    try:
+        torch.set_num_threads(part.threads or threads)
+        made = provenance.provenance(f"python tools/bench.py {name}", seeds)
+        result = {**part.measure(seeds), "provenance": made}
+        kept = kept_parts()
+        result = merged(kept.get(name), result)
+        content = {**kept, name: {**result, **bench_tables.shown(name, result)}}
+        provenance.write_record(NAME, content, command="python tools/bench.py", seeds=seeds)
+    finally:
+        torch.set_num_threads(threads)
+    return content[name]
+
+
+def kept_parts() -> dict:
+    """Return what the record holds so far, without how its last part was made."""
+    if NAME not in records.available():
+        return {}
+    return {name: part for name, part in records.load(NAME).items() if name in PARTS}
+
+
+def merged(old: dict | None, new: dict) -> dict:
+    """Add the runs of other seeds that were made in the same way, and forget those that were not."""
+    if old is None or "runs" not in new:
+        return new
+    same = all(old["provenance"][key] == new["provenance"][key] for key in SAME) and old["settings"] == new["settings"]
+    if not same:
+        return new
+    measured = {run["seed"]: run for run in [*old["runs"], *new["runs"]]}  # the newer one counts
+    seeds = sorted(measured)
+    return {**new, "runs": [measured[seed] for seed in seeds], "provenance": {**new["provenance"], "seeds": seeds}}
+
+
+def report(name: str, part: dict) -> None:
+    print(f"\n== {name} ==")
+    for table in part["tables"]:
+        print(bench_tables.text(table), end="\n\n")
+    for sentence in part["goals"]:
+        print(sentence)
 
 
 def main() -> None:
-    torch.manual_seed(0)
-    works = pieces()
-    rounds = [[seconds(work) for work in works.values()] for _ in range(ROUNDS)]
-    for column, name in enumerate(works):
-        times = [row[column] for row in rounds]
-        shares = [100 * row[column] / row[0] for row in rounds]
-        spread = f"{min(shares):.2f} to {max(shares):.2f}"
-        print(f"{name:<40}{1000 * median(times):>8.2f} ms   {median(shares):>6.2f} % of a step ({spread})")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"among {', '.join(PARTS)}; all if none is named")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="for discs and cells")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.parts if name not in PARTS]
+    if unknown:
+        parser.error(f"no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
+    for name in arguments.parts or PARTS:
+        report(name, measure(name, arguments.seeds))
 
 
 if __name__ == "__main__":

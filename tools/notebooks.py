@@ -91,19 +91,24 @@ def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run every cell in a fresh kernel of this Python, in ``folder``, and keep what git shall carry."""
+    run(notebook, folder)
+    clean(notebook)
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path, record_timing: bool = False) -> None:
+    """Run every cell in a fresh kernel of this Python, in ``folder``; with timing, the cells' metadata say when."""
     # Without kernel folders only this interpreter's own kernel is left, whatever else is installed on the machine.
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     client = NotebookClient(
         notebook,
         km=manager,
         timeout=CELL_TIMEOUT,
-        record_timing=False,
+        record_timing=record_timing,
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=["--log-level=ERROR"],
     )
     client.execute(cleanup_kc=True)
-    clean(notebook)
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:

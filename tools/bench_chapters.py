@@ -1,0 +1,56 @@
+"""Measure what each chapter takes in a fresh kernel with one thread, and which cells take longest. See bench.py."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+
+import notebooks
+
+CHAPTERS = {
+    "minute": 60,
+    "pass": 360,
+    "within": list(range(1, 14)),
+    "slowest": 3,
+}  # goals in seconds, for chapters 1-13
+
+
+def chapters(_seeds: list[int], settings: dict = CHAPTERS, root: Path = notebooks.ROOT) -> dict:
+    """Run every chapter once, one after the other, and return the part of the record."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # the kernels inherit it, as they do in `make test`
+    results = []
+    for name in notebooks.names_in(root / "book" / "chapters", "*.md"):
+        notebook = notebooks.generate(root, name)
+        title = re.match(r"# (.+)", notebook.cells[0].source)[1]
+        start = time.perf_counter()
+        notebooks.run(notebook, root / "notebooks", record_timing=True)
+        seconds = round(time.perf_counter() - start, 1)
+        cells = slowest(notebook, settings["slowest"])
+        results.append({"name": name, "number": int(name[:2]), "title": title, "seconds": seconds, "slowest": cells})
+        print(
+            f"{name}: {seconds} s; " + ", ".join(f"{cell['seconds']} s {cell['source']}" for cell in cells), flush=True
+        )
+    return {"settings": settings, "chapters": results}
+
+
+def slowest(notebook: nbformat.NotebookNode, count: int) -> list[dict]:
+    """Return the cells of an executed notebook that took longest: which code cell it is, its first line, seconds."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and "execution" in cell.metadata]
+    timed = [
+        {"cell": number, "source": cell.source.partition("\n")[0][:60], "seconds": cell_seconds(cell)}
+        for number, cell in enumerate(code, start=1)
+    ]
+    return sorted(timed, key=lambda cell: -cell["seconds"])[:count]
+
+
+def cell_seconds(cell: nbformat.NotebookNode) -> float:
+    """Return how long the kernel was busy with a cell."""
+    busy, idle = (
+        datetime.fromisoformat(cell.metadata.execution[f"iopub.status.{state}"]) for state in ("busy", "idle")
+    )
+    return round((idle - busy).total_seconds(), 2)

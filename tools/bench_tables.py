@@ -1,0 +1,210 @@
+"""Turn the parts of the benchmark's record into tables and sentences: what is printed, and what the book shows."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from bench_models import label
+
+Table = dict  # {"caption": str, "header": [str], "rows": [[str]]}
+
+
+def discs_tables(part: dict) -> list[Table]:
+    """Return the two recipes side by side, and one row a seed with the median below."""
+    settings, sizes = part["settings"], part["parameters"]
+    recipes = {name: {"parameters": f"{sizes[name]:,}", **recipe} for name, recipe in settings["recipes"].items()}
+    keys = recipes["usual"]
+    table = {
+        "caption": "Discs: the two recipes",
+        "header": ["setting", "usual", "ours"],
+        "rows": [[key.replace("_", " "), *(plain(recipe[key]) for recipe in recipes.values())] for key in keys],
+    }
+    return [table, arrivals(part)]
+
+
+def plain(value: object) -> str:
+    """Return a setting as words: no "True", no "None", no brackets."""
+    if value is None or isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def arrivals(part: dict) -> Table:
+    """Return one row a seed, and the median."""
+    header = ["seed", "usual: steps", "seconds", "ours: steps", "seconds", "times faster"]
+    rows = [
+        [
+            str(run["seed"]),
+            *(cell for name in ("usual", "ours") for cell in arrival(run[name])),
+            "-" if run["times_faster"] is None else f"{run['times_faster']:.1f}",
+        ]
+        for run in part["runs"]
+    ]
+    columns = zip(*(run_numbers(run) for run in part["runs"]), strict=True)
+    middle = [f"{median(column):.{digits}f}" for column, digits in zip(columns, (0, 2, 0, 2), strict=True)]
+    rows.append(["median", *middle, f"{median_ratio(part):.1f}"])
+    return {
+        "caption": f"Discs: time to a validation IoU of {part['settings']['target']}",
+        "header": header,
+        "rows": rows,
+    }
+
+
+def arrival(run: dict) -> list[str]:
+    """Return steps and seconds until the target, or until the end with a "not" where it was not reached."""
+    missed = "" if run["reached"] else "not in "
+    return [f"{missed}{run['steps']}", f"{run['seconds']:.2f}"]
+
+
+def run_numbers(run: dict) -> list[float]:
+    return [run[name][what] for name in ("usual", "ours") for what in ("steps", "seconds")]
+
+
+def median_ratio(part: dict) -> float:
+    """Return the median ratio, with a pair of which one did not arrive as 0 times faster."""
+    return median(run["times_faster"] or 0 for run in part["runs"])
+
+
+def discs_goals(part: dict) -> list[str]:
+    goal, ratios = part["settings"]["goal"], [run["times_faster"] for run in part["runs"]]
+    there = [ratio for ratio in ratios if ratio is not None]
+    enough = sum(ratio >= goal for ratio in there)
+    verdict = "Met" if median_ratio(part) >= goal else "Missed"
+    spread = f", from {min(there):.1f} to {max(there):.1f}" if there else ""
+    return [
+        f"{verdict}: at least {goal} times faster. The median is {median_ratio(part):.1f}{spread}; "
+        f"{enough} of {len(ratios)} seeds reach {goal}, and {len(there)} reach the IoU with both recipes."
+    ]
+
+
+def models_tables(part: dict) -> list[Table]:
+    """Return one table for each device and each widths."""
+    tables = []
+    for device, results in part["devices"].items():
+        batch = "×".join(map(str, part["settings"]["devices"][device]["batch"]))
+        for result in results:
+            rows = [
+                [
+                    name,
+                    f"{result['parameters'][name.partition(',')[0]]:,}",
+                    *timed(forward),
+                    *timed(result["step"][name]),
+                ]
+                for name, forward in result["forward"].items()
+            ]
+            caption = f"U-Nets on {device.upper()}: channels {result['channels']}, a batch of {batch}"
+            header = ["network", "parameters", "forward, ms", "ratio", "training step, ms", "ratio"]
+            tables.append({"caption": caption, "header": header, "rows": rows})
+    return tables
+
+
+def timed(result: dict) -> list[str]:
+    middle, low, high = result["ratio"]
+    return [f"{result['ms']:.1f}", f"{middle:.2f} ({low:.2f} to {high:.2f})"]
+
+
+def models_goals(part: dict) -> list[str]:
+    """Say for each device whether ours is never slower with the same options, and how far its best goes."""
+    sentences = []
+    for device, results in part["devices"].items():
+        settings = part["settings"]["devices"][device]
+        base, last = (label(*settings["contestants"][i]) for i in (0, -1))
+        plain = base.replace("MONAI", "ours")
+        measured = {
+            f"{what} at {result['channels']}": result[key]
+            for result in results
+            for what, key in (("forward", "forward"), ("training step", "step"))
+        }
+        slower = [where for where, result in measured.items() if result[plain]["ratio"][0] > 1]
+        far = [where for where, result in measured.items() if result[last]["ratio"][0] > settings["goal"]]
+        sentences += [
+            f"{device.upper()}, {verdict(slower)}: ours as it is never slower than MONAI's as it is{named(slower)}.",
+            f"{device.upper()}, {verdict(far)}: {last} at {settings['goal']} of MONAI's time or less{named(far)}.",
+        ]
+    if "cuda" not in part["devices"]:
+        sentences.append("GPU: not measured, for want of one on the machine of this record.")
+    return sentences
+
+
+def verdict(failures: list[str]) -> str:
+    return "missed" if failures else "met"
+
+
+def named(failures: list[str]) -> str:
+    return f"; but not {', '.join(failures)}" if failures else ""
+
+
+def cells_tables(part: dict) -> list[Table]:
+    """Return one row for every check of every size: medians over the seeds, with their range."""
+    rows = []
+    for i, channels in enumerate(part["settings"]["sizes"]):
+        curves = [run["curves"][i] for run in part["runs"]]
+        for checks in zip(*curves, strict=True):
+            steps, seconds, ious, errors = zip(*checks, strict=True)
+            size = f"{channels} ({part['parameters'][i]:,} parameters)"
+            rows.append([size, str(steps[0]), ranged(seconds, 1), ranged(ious, 3), ranged(errors, 2)])
+    header = ["channels", "steps", "seconds", "IoU", "boundary error, pixels"]
+    return [{"caption": "Cells: scores on held-out images against time", "header": header, "rows": rows}]
+
+
+def ranged(values: tuple[float, ...], digits: int) -> str:
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def chapters_tables(part: dict) -> list[Table]:
+    """Return one row a chapter."""
+    rows = []
+    for chapter in part["chapters"]:
+        cells = "; ".join(
+            f"{cell['seconds']:.1f} s, cell {cell['cell']}: {cell['source']}" for cell in chapter["slowest"]
+        )
+        rows.append([chapter["title"], f"{chapter['seconds']:.1f}", cells])
+    rows.append(["all", f"{sum(chapter['seconds'] for chapter in part['chapters']):.1f}", ""])
+    header = ["chapter", "seconds", "slowest cells"]
+    return [{"caption": "Chapters: one run each in a fresh kernel, one thread", "header": header, "rows": rows}]
+
+
+def chapters_goals(part: dict) -> list[str]:
+    settings = part["settings"]
+    within = [chapter for chapter in part["chapters"] if chapter["number"] in settings["within"]]
+    longer = [chapter["title"] for chapter in within if chapter["seconds"] > settings["minute"]]
+    total = sum(chapter["seconds"] for chapter in within)
+    numbers = f"chapters {settings['within'][0]} to {settings['within'][-1]}"
+    return [
+        f"{verdict(longer).capitalize()}: each of {numbers} within {settings['minute']} s{named(longer)}.",
+        f"{'Met' if total <= settings['pass'] else 'Missed'}: these {len(within)} chapters together within "
+        f"{settings['pass']} s; they take {total:.0f} s.",
+    ]
+
+
+def pieces_tables(part: dict) -> list[Table]:
+    rows = []
+    for name, result in part["pieces"].items():
+        middle, low, high = (100 * share for share in result["ratio"])
+        rows.append([name, f"{result['ms']:.2f}", f"{middle:.2f} ({low:.2f} to {high:.2f})"])
+    caption = f"Data and checks beside a training step of UNet {part['settings']['channels']}"
+    return [{"caption": caption, "header": ["piece", "ms", "% of a step"], "rows": rows}]
+
+
+# Of each part its tables, and whether its goals are met; some have none.
+TABLES = {
+    "discs": (discs_tables, discs_goals),
+    "models": (models_tables, models_goals),
+    "cells": (cells_tables, lambda part: []),
+    "chapters": (chapters_tables, chapters_goals),
+    "pieces": (pieces_tables, lambda part: []),
+}
+
+
+def shown(name: str, part: dict) -> dict:
+    """Return the tables of a part and whether its goals are met, as the record keeps them."""
+    tables, goals = TABLES[name]
+    return {"tables": tables(part), "goals": goals(part)}
+
+
+def text(table: Table) -> str:
+    """Return a table for a terminal."""
+    rows = [table["header"], *table["rows"]]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table["header"]))]
+    lines = ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([table["caption"], *lines])

@@ -1,0 +1,221 @@
+"""Measure training: seconds to a validation IoU of 0.99 on discs, and scores against seconds on cells.
+
+What is timed is `unet_tutorial.training.fit` itself, with options that a reader can type. See bench.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from unet_tutorial.data.synthetic import SyntheticCellsDataset, SyntheticCircleDataset
+from unet_tutorial.losses import CombinedLoss, bce_loss
+from unet_tutorial.metrics import boundary_error, iou, predicted_masks
+from unet_tutorial.training import fit
+from unet_tutorial.unet import UNet
+
+LOSSES = {"BCE": bce_loss, "BCE + Dice": CombinedLoss()}
+HELD_OUT = 64  # images that the checks look at
+# "images": as many are drawn anew for each epoch. "crop": the side of the random piece of each that is trained on.
+DISCS = {
+    "target": 0.99,
+    "check_every": 4,  # steps
+    "goal": 25,
+    "recipes": {
+        "usual": {
+            "channels": [32, 64, 128, 256],
+            "images": 500,
+            "epochs": 4,
+            "crop": None,
+            "batch_size": 8,
+            "loss": "BCE",
+            "optimizer": "Adam",
+            "learning_rate": 0.001,
+            "schedule": "constant",
+            "channels_last": False,
+        },
+        "ours": {
+            "channels": [8, 16, 32, 64],
+            "images": 576,
+            "epochs": 1,
+            "crop": 64,
+            "batch_size": 8,
+            "loss": "BCE",
+            "optimizer": "AdamW",
+            "learning_rate": 0.02,
+            "schedule": "one-cycle",
+            "channels_last": True,
+        },
+    },
+}
+CELLS = {
+    "check_every": 50,
+    "sizes": [[4, 8, 16, 32], [8, 16, 32, 64], [16, 32, 64, 128]],
+    "recipe": {
+        "images": 1200,
+        "epochs": 1,
+        "crop": None,
+        "batch_size": 4,
+        "loss": "BCE + Dice",
+        "optimizer": "AdamW",
+        "learning_rate": 0.01,
+        "schedule": "one-cycle",
+        "channels_last": True,
+    },
+}
+
+
+class Reached(Exception):  # noqa: N818 - it is no error
+    """Ends a training whose goal is reached."""
+
+
+class Crops(Dataset):
+    """Random square pieces of the images of a data set, each with the same piece of its mask."""
+
+    def __init__(self, dataset: Dataset, side: int):
+        self.dataset, self.side = dataset, side
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        image, mask = self.dataset[index]  # (1, H, W) each
+        top, left = (int(torch.randint(size - self.side + 1, ())) for size in image.shape[1:])
+        piece = (..., slice(top, top + self.side), slice(left, left + self.side))
+        return image[piece], mask[piece]  # (1, side, side) each
+
+
+class NewEveryEpoch:
+    """A loader that draws other images every time it is gone through."""
+
+    def __init__(self, data: type, seed: int, recipe: dict):
+        self.data, self.seed, self.recipe, self.epoch = data, seed, recipe, 0
+
+    def __len__(self) -> int:
+        return -(-self.recipe["images"] // self.recipe["batch_size"])
+
+    def __iter__(self) -> Iterator:
+        dataset = self.data(self.recipe["images"], seed=1000 * self.seed + self.epoch)
+        self.epoch += 1
+        dataset = dataset if self.recipe["crop"] is None else Crops(dataset, self.recipe["crop"])
+        return iter(DataLoader(dataset, self.recipe["batch_size"], shuffle=True))
+
+
+class Watched:
+    """A loader that looks at the network every few steps, and keeps a clock that stands still meanwhile."""
+
+    def __init__(self, loader: Iterable, look: Callable[[], tuple[float, ...]], every: int, target: float = 1.0):
+        self.loader, self.look, self.every, self.target = loader, look, every, target
+        self.steps, self.looking, self.curve = 0, 0.0, []
+        self.start = time.perf_counter()
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator:
+        for batch in self.loader:
+            yield batch
+            self.steps += 1  # the step is done when the next batch is asked for
+            if self.steps % self.every == 0:
+                self._check()
+
+    def _check(self) -> None:
+        now = time.perf_counter()
+        scores = self.look()
+        self.curve.append([self.steps, round(now - self.start - self.looking, 4), *(round(s, 4) for s in scores)])
+        self.looking += time.perf_counter() - now
+        if scores[0] >= self.target:
+            raise Reached
+
+
+def held_out(data: type, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the images and masks that the checks look at, (HELD_OUT, 1, H, W) each."""
+    images, masks = zip(*data(HELD_OUT, seed=seed, split="val"), strict=True)
+    return torch.stack(images), torch.stack(masks)
+
+
+def look_at(model: UNet, images: torch.Tensor, masks: torch.Tensor, metrics: tuple) -> tuple[float, ...]:
+    """Return the mean over the images of each metric, at threshold 0.5, with the network in eval mode meanwhile."""
+    model.eval()
+    with torch.no_grad():
+        predicted = torch.cat([predicted_masks(model(part)) for part in images.split(8)])  # (HELD_OUT, 1, H, W)
+    model.train()
+    return tuple(metric(predicted, masks).mean().item() for metric in metrics)
+
+
+def train(data: type, recipe: dict, seed: int, every: int, metrics: tuple, target: float = 1.0) -> dict:
+    """Train once, until the first metric reaches the target; return steps, seconds and the scores of every check."""
+    torch.manual_seed(seed)
+    images, masks = held_out(data, seed)
+    model = UNet(1, channels=recipe["channels"])
+    loader = NewEveryEpoch(data, seed, recipe)
+    watched = Watched(loader, lambda: look_at(model, images, masks, metrics), every, target)
+    try:
+        fit(
+            model,
+            watched,
+            [(images[:1], masks[:1])],  # what fit itself evaluates after an epoch is counted, so let it be little
+            epochs=recipe["epochs"],
+            optimizer=getattr(torch.optim, recipe["optimizer"]),
+            loss=LOSSES[recipe["loss"]],
+            learning_rate=recipe["learning_rate"],
+            schedule=recipe["schedule"],
+            channels_last=recipe["channels_last"],
+            device="cpu",
+            progress=False,
+        )
+        reached = False
+    except Reached:
+        reached = True
+    steps, seconds = watched.curve[-1][:2]
+    return {"reached": reached, "steps": steps, "seconds": seconds, "curve": watched.curve}
+
+
+def parameters(channels: list[int]) -> int:
+    return sum(p.numel() for p in UNet(1, channels=channels).parameters())
+
+
+def discs(seeds: list[int], settings: dict = DISCS) -> dict:
+    """Train both recipes from every seed, one beside the other, and return the part of the record."""
+    runs = []
+    for seed in seeds:
+        both = {
+            name: train(SyntheticCircleDataset, recipe, seed, settings["check_every"], (iou,), settings["target"])
+            for name, recipe in settings["recipes"].items()
+        }
+        runs.append({"seed": seed, "times_faster": ratio(both), **both})
+        print(f"seed {seed}: {summary(both)}", flush=True)
+    sizes = {name: parameters(recipe["channels"]) for name, recipe in settings["recipes"].items()}
+    return {"settings": settings, "parameters": sizes, "runs": runs}
+
+
+def ratio(both: dict) -> float | None:
+    """Return how many times faster ours is, or None where one of the two did not arrive."""
+    if not all(run["reached"] for run in both.values()):
+        return None
+    return round(both["usual"]["seconds"] / both["ours"]["seconds"], 2)
+
+
+def summary(both: dict) -> str:
+    words = [
+        f"{name} {run['steps']} steps, {run['seconds']:.2f} s{'' if run['reached'] else ' and not there'}"
+        for name, run in both.items()
+    ]
+    return f"{'; '.join(words)}; ratio {ratio(both)}"
+
+
+def cells(seeds: list[int], settings: dict = CELLS) -> dict:
+    """Train every size from every seed, and return the part of the record: scores against seconds."""
+    runs = []
+    for seed in seeds:
+        curves = []
+        for channels in settings["sizes"]:
+            recipe = {**settings["recipe"], "channels": channels}
+            run = train(SyntheticCellsDataset, recipe, seed, settings["check_every"], (iou, boundary_error))
+            curves.append(run["curve"])
+            print(f"seed {seed}, channels {channels}: {run['steps']} steps, {run['seconds']:.1f} s", flush=True)
+        runs.append({"seed": seed, "curves": curves})
+    return {"settings": settings, "parameters": [parameters(c) for c in settings["sizes"]], "runs": runs}
