@@ -1,8 +1,8 @@
-"""What the tests of the built pages share: the book, a server for it, one browser, and a way to visit a page."""
+"""What the tests of pages share: the book, a server for it, one browser, a way to visit a page, and a reader's hand."""
 
 import re
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -10,8 +10,20 @@ from threading import Thread
 import pytest
 
 from browser import open_browser
+from unet_tutorial import widgets
+from unet_tutorial.widgets.base import as_json
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
+SHOWN = """(figure) => ({
+  words: figure.querySelector(".words").textContent,
+  numbers: [...figure.querySelectorAll(".numbers > div")].map((row) => [...row.children].map((c) => c.textContent)),
+  panels: [...figure.querySelectorAll(".panel")].map((panel) => ({
+    title: panel.firstChild.textContent,
+    svg: panel.lastChild.source,
+    pick: panel.lastChild.pick,
+    images: [...panel.querySelectorAll("image")].map((image) => image.getAttribute("href").slice(0, 16)),
+  })),
+})"""
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -82,3 +94,75 @@ def visit(browser):
     yield open_page
     for context in contexts:
         context.close()
+
+
+@cache
+def states(explorer):
+    """Return what Python computes for every setting of an explorer."""
+    return {tuple(setting.values()): as_json(explorer.state(**setting)) for setting in explorer.settings()}
+
+
+class Live:
+    """One explorer on an open page: reads what it shows, and moves its controls as a reader does."""
+
+    def __init__(self, figure, explorer):
+        self.figure, self.explorer = figure, explorer
+        self.controls = explorer.controls()
+        figure.locator(".controls").wait_for()
+        self.boxes = figure.locator(".control")
+        assert self.boxes.count() == len(self.controls)
+
+    def shows(self):
+        """Return words, numbers and drawings, as the reader finds them."""
+        return self.figure.evaluate(SHOWN)
+
+    def setting(self):
+        """Return the value that each control shows."""
+        places = self.boxes.evaluate_all(
+            """(boxes) => boxes.map((box) => {
+              const one = box.querySelector("select, input[type=range], input[type=checkbox]");
+              if (!one) return [...box.querySelectorAll("input")].findIndex((input) => input.checked);
+              return one.type === "checkbox" ? Number(one.checked) : Number(one.value);
+            })"""
+        )
+        return tuple(control.values[place] for control, place in zip(self.controls.values(), places, strict=True))
+
+    def move(self, i, place):
+        """Move control number i to a place of its list."""
+        box, control = self.boxes.nth(i), list(self.controls.values())[i]
+        if control.look == "buttons":
+            box.locator("input").nth(place).check()
+        elif control.look == "list":
+            box.locator("select").select_option(index=place)
+        elif control.look == "switch":
+            box.locator("input").set_checked(bool(place))
+        else:
+            box.locator("input").fill(str(place))
+
+    def check(self):
+        """Compare everything shown with what Python computes for the values that the controls show."""
+        expected, shown = states(self.explorer)[self.setting()], self.shows()
+        assert (shown["words"], shown["numbers"]) == (expected["words"], expected["numbers"])
+        assert len(shown["panels"]) == len(expected["panels"])
+        for drawn, panel in zip(shown["panels"], expected["panels"], strict=True):
+            assert (drawn["title"], drawn["svg"], drawn["pick"]) == (panel["title"], panel["svg"], list(panel["pick"]))
+            assert len(drawn["images"]) == panel["svg"].count("<image ")
+            assert all(address.startswith("data:image/webp") for address in drawn["images"])
+        return shown
+
+
+@pytest.fixture
+def live():
+    """Return a function that gives every explorer of an open page, as `Live`."""
+
+    def find(page):
+        figures = page.locator("figure.unet-explorer").all()
+        return [Live(figure, getattr(widgets, figure.get_attribute("data-explorer"))) for figure in figures]
+
+    return find
+
+
+@pytest.fixture
+def live_one():
+    """Return a function that gives one explorer, wherever it is shown: (its place on the page, its class)."""
+    return Live

@@ -5,7 +5,6 @@ A new explorer is covered without new code: the pages say which explorers they h
 
 import json
 import random
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from bs4 import BeautifulSoup
 
 from explorer_page import page as page_of
 from unet_tutorial import widgets
-from unet_tutorial.widgets.base import as_json
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -25,86 +23,12 @@ MOST_BYTES = 400_000  # that explorers add to a page
 PAINTED_WITHIN = 33  # milliseconds, from an input to the next painted frame, at the 95th percentile
 MOVES, ROUNDS = 60, 5
 PAINTED = (Path(__file__).parent / "painted.js").read_text(encoding="utf-8")
-SHOWN = """(figure) => ({
-  words: figure.querySelector(".words").textContent,
-  numbers: [...figure.querySelectorAll(".numbers > div")].map((row) => [...row.children].map((c) => c.textContent)),
-  panels: [...figure.querySelectorAll(".panel")].map((panel) => ({
-    title: panel.firstChild.textContent,
-    svg: panel.lastChild.source,
-    pick: panel.lastChild.pick,
-    images: [...panel.querySelectorAll("image")].map((image) => image.getAttribute("href").slice(0, 16)),
-  })),
-})"""
 
 
 def explorers_in(html, name):
     """Return the explorers on a built page, by the names of their classes."""
     soup = BeautifulSoup((html / f"{name}.html").read_bytes(), "html.parser")
     return [figure["data-explorer"] for figure in soup.select("figure.unet-explorer")]
-
-
-@cache
-def states(explorer):
-    """Return what Python computes for every setting of an explorer."""
-    return {tuple(setting.values()): as_json(explorer.state(**setting)) for setting in explorer.settings()}
-
-
-class Live:
-    """One explorer on an open page: reads what it shows, and moves its controls as a reader does."""
-
-    def __init__(self, figure, explorer):
-        self.figure, self.explorer = figure, explorer
-        self.controls = explorer.controls()
-        figure.locator(".controls").wait_for()
-        self.boxes = figure.locator(".control")
-        assert self.boxes.count() == len(self.controls)
-
-    def shows(self):
-        """Return words, numbers and drawings, as the reader finds them."""
-        return self.figure.evaluate(SHOWN)
-
-    def setting(self):
-        """Return the value that each control shows."""
-        places = self.boxes.evaluate_all(
-            """(boxes) => boxes.map((box) => {
-              const one = box.querySelector("select, input[type=range], input[type=checkbox]");
-              if (!one) return [...box.querySelectorAll("input")].findIndex((input) => input.checked);
-              return one.type === "checkbox" ? Number(one.checked) : Number(one.value);
-            })"""
-        )
-        return tuple(control.values[place] for control, place in zip(self.controls.values(), places, strict=True))
-
-    def move(self, i, place):
-        """Move control number i to a place of its list."""
-        box, control = self.boxes.nth(i), list(self.controls.values())[i]
-        if control.look == "buttons":
-            box.locator("input").nth(place).check()
-        elif control.look == "list":
-            box.locator("select").select_option(index=place)
-        elif control.look == "switch":
-            box.locator("input").set_checked(bool(place))
-        else:
-            box.locator("input").fill(str(place))
-
-    def check(self):
-        """Compare everything shown with what Python computes for the values that the controls show."""
-        expected, shown = states(self.explorer)[self.setting()], self.shows()
-        assert (shown["words"], shown["numbers"]) == (expected["words"], expected["numbers"])
-        assert len(shown["panels"]) == len(expected["panels"])
-        for drawn, panel in zip(shown["panels"], expected["panels"], strict=True):
-            assert (drawn["title"], drawn["svg"], drawn["pick"]) == (panel["title"], panel["svg"], list(panel["pick"]))
-            assert len(drawn["images"]) == panel["svg"].count("<image ")
-            assert all(address.startswith("data:image/webp") for address in drawn["images"])
-        return shown
-
-
-def live(page):
-    """Return every explorer of an open page."""
-    figures = page.locator("figure.unet-explorer")
-    return [
-        Live(figures.nth(i), getattr(widgets, figures.nth(i).get_attribute("data-explorer")))
-        for i in range(figures.count())
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +56,7 @@ def test_every_explorer_stands_in_a_chapter_and_in_the_catalogue(pages):
 
 @pytest.mark.parametrize("way", ["http", "file"])
 @pytest.mark.parametrize("name", PAGES)
-def test_every_control_moves_the_picture_and_its_numbers(visit, addresses, html, name, way):
+def test_every_control_moves_the_picture_and_its_numbers(visit, addresses, html, name, way, live):
     page, troubles = visit(addresses[way], f"{name}.html")
     explorers = live(page)
     assert [one.explorer.__name__ for one in explorers] == explorers_in(html, name)
@@ -154,7 +78,7 @@ def test_every_control_moves_the_picture_and_its_numbers(visit, addresses, html,
 
 
 @pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
-def test_any_setting_can_be_reached(one_page, explorer):
+def test_any_setting_can_be_reached(one_page, explorer, live):
     page, troubles = one_page(explorer())
     (one,) = live(page)
     chosen = random.Random(0)
@@ -166,7 +90,7 @@ def test_any_setting_can_be_reached(one_page, explorer):
 
 
 @pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
-def test_the_keyboard_moves_every_control_and_the_focus_is_seen(one_page, explorer):
+def test_the_keyboard_moves_every_control_and_the_focus_is_seen(one_page, explorer, live):
     page, _ = one_page(explorer())
     (one,) = live(page)
     for i, control in enumerate(one.controls.values()):
@@ -203,7 +127,7 @@ def test_the_keyboard_moves_every_control_and_the_focus_is_seen(one_page, explor
 
 
 @pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
-def test_pointing_at_a_drawing_sets_its_controls(one_page, explorer):
+def test_pointing_at_a_drawing_sets_its_controls(one_page, explorer, live):
     page, _ = one_page(explorer())
     (one,) = live(page)
     names = list(one.controls)
@@ -231,7 +155,7 @@ def test_pointing_at_a_drawing_sets_its_controls(one_page, explorer):
 
 
 @pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
-def test_a_link_leads_to_the_setting(one_page, explorer):
+def test_a_link_leads_to_the_setting(one_page, explorer, live):
     setting = explorer.settings()[-1]
     page, _ = one_page(explorer(**setting))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -246,7 +170,7 @@ def test_a_link_leads_to_the_setting(one_page, explorer):
     one.check()
 
 
-def test_the_address_follows_the_controls_and_a_wrong_link_is_told(one_page):
+def test_the_address_follows_the_controls_and_a_wrong_link_is_told(one_page, live):
     page, troubles = one_page(widgets.SegmentationKinds(), fragment="#segmentation-kinds:kind=panoptic,row=5,depth=9")
     (one,) = live(page)
     assert one.setting()[0] == "panoptic" and one.setting()[1] == 68
@@ -258,7 +182,7 @@ def test_the_address_follows_the_controls_and_a_wrong_link_is_told(one_page):
     assert troubles == []
 
 
-def test_the_same_explorer_twice_on_a_page_lives_twice(one_page):
+def test_the_same_explorer_twice_on_a_page_lives_twice(one_page, live):
     page, troubles = one_page(widgets.SegmentationKinds(), widgets.SegmentationKinds())
     first, second = live(page)
     first.move(0, 2)
@@ -284,7 +208,7 @@ def test_without_javascript_a_still_stands_there(browser, addresses, pages, name
 
 
 @pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
-def test_print_shows_the_state_and_no_controls(one_page, explorer):
+def test_print_shows_the_state_and_no_controls(one_page, explorer, live):
     page, _ = one_page(explorer(), width=360)
     (one,) = live(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -294,7 +218,7 @@ def test_print_shows_the_state_and_no_controls(one_page, explorer):
 
 
 @pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
-def test_the_next_frame_shows_the_answer(one_page, explorer, capsys):
+def test_the_next_frame_shows_the_answer(one_page, explorer, capsys, live):
     page, _ = one_page(explorer())
     live(page)
     best = min(page.evaluate(PAINTED, MOVES) for _ in range(ROUNDS))  # whatever else runs here only makes it slower
@@ -314,7 +238,7 @@ def test_explorers_add_little_to_a_page_and_nothing_to_others(html, pages):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_serious(visit, addresses, name, theme):
+def test_axe_finds_nothing_serious(visit, addresses, name, theme, live):
     page, _ = visit(addresses["http"], f"{name}.html", theme=theme)
     live(page)
     page.wait_for_load_state("networkidle")

@@ -1,0 +1,137 @@
+"""Every explorer in a real JupyterLab: a moved control sets the trait in Python, and a set trait moves the picture."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from unet_tutorial import widgets
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90
+CELL_MILLISECONDS = 90_000  # a kernel starts, and imports torch
+OPTIONS = {
+    "ServerApp.open_browser": False,
+    "ServerApp.allow_root": True,  # a container has no other user
+    "ServerApp.ip": "127.0.0.1",
+    "IdentityProvider.token": "",  # on this computer alone, and for the time of a test
+    "LabApp.news_url": None,
+    "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+}
+
+
+def free_port():
+    """Return a port on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a running JupyterLab that knows only this environment, and the folder that it shows."""
+    home, folder, port = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks"), free_port()
+    settings = {"ServerApp.port": port, "ServerApp.root_dir": str(folder), **OPTIONS}
+    nested = {}
+    for key, value in settings.items():
+        section, _, name = key.partition(".")
+        nested.setdefault(section, {})[name] = value
+    (home / "jupyter_config.json").write_text(json.dumps(nested))
+    environment = os.environ | {
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "PYTHONPATH": str(ROOT),
+    }
+    address = f"http://127.0.0.1:{port}"
+    with (home / "log").open("w") as log:
+        command = [sys.executable, "-m", "jupyterlab", f"--config={home / 'jupyter_config.json'}"]
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_for(f"{address}/api/status", server, home / "log")
+            yield address, folder
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def wait_for(address, server, log):
+    """Wait until a server answers."""
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                assert answer.status == 200
+                return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.5)
+
+
+def notebook(explorer):
+    """Return a notebook that shows an explorer, prints its values, sets all its controls, and prints them again."""
+    cells = [
+        f"from unet_tutorial import widgets\nexplorer = widgets.{explorer.__name__}()\nexplorer",
+        "print('values:', *explorer.values.values(), sep='|')",
+        "for name, value in explorer.settings()[-1].items():\n    setattr(explorer, name, value)\nprint('set')",
+    ]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
+
+
+def run(page, number, wanted):
+    """Run a cell of the open notebook, wait for an output that matches, and return it."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    output = cell.locator(wanted).first
+    output.wait_for(timeout=CELL_MILLISECONDS)
+    return output
+
+
+@pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+def test_picture_and_python_follow_each_other(lab, browser, live_one, explorer):
+    address, folder = lab
+    nbformat.write(notebook(explorer), folder / f"{explorer.__name__}.ipynb")
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    try:
+        outside = []
+        context.route(
+            re.compile(f"^(?!{address}|data:|blob:)"), lambda route: (outside.append(route.request.url), route.abort())
+        )
+        page = context.new_page()
+        page.goto(f"{address}/doc/tree/{explorer.__name__}.ipynb")
+        page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for(timeout=CELL_MILLISECONDS)
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=CELL_MILLISECONDS)
+
+        one = live_one(run(page, 0, ".unet-explorer"), explorer)
+        one.check()
+        assert one.figure.locator(".link").count() == 0  # the address of JupyterLab is not ours
+        for i, control in enumerate(one.controls.values()):  # from the picture to Python
+            one.move(i, len(control.values) - 1 if one.setting()[i] != control.values[-1] else 0)
+        one.check()
+        said = run(page, 1, ".jp-OutputArea-output:has-text('values:')").inner_text().strip()
+        assert said == "|".join(["values:", *map(str, one.setting())])
+
+        for i in range(len(one.controls)):
+            one.move(i, 0)
+        run(page, 2, ".jp-OutputArea-output:has-text('set')")  # from Python to the picture
+        last = tuple(explorer.settings()[-1].values())
+        end = time.monotonic() + 10
+        while one.setting() != last and time.monotonic() < end:
+            page.wait_for_timeout(50)
+        assert one.setting() == last and outside == []
+        one.check()
+    finally:
+        context.close()
