@@ -367,3 +367,26 @@ def test_what_is_wrong_with_pictures_of_ones_own_is_said(mine, tmp_path):
         path.unlink()
     with pytest.raises(ValueError, match="must hold pictures .*, but there is none in"):
         own_pictures(mine)
+
+
+# The real data set ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real():
+    folder = find_nuclei()
+    assert folder is not None, f"set {nuclei.VARIABLE} to the data set, or leave these out with -m 'not real_nuclei'"
+    return {split: NucleiDataset(split, folder) for split in nuclei.SPLITS}
+
+
+@pytest.mark.real_nuclei
+def test_the_real_data_set_is_the_one_that_was_published(real):
+    counts = {split: [int(data.instances(i).max()) for i in range(len(data))] for split, data in real.items()}
+    assert {split: len(found) for split, found in counts.items()} == {"train": 100, "val": 50, "test": 50}
+    assert sum(map(sum, counts.values())) == 23617
+    assert sum(counts["test"]) == 5720 and sum(counts["val"]) == 5896
+    assert sum(found.count(0) for found in counts.values()) == 3, "three fields hold no nucleus"
+    assert {image.shape for data in real.values() for image in data.images} == {(520, 696)}
+    assert {image.dtype for data in real.values() for image in data.images} == {np.dtype("uint16")}
+    names = [name for data in real.values() for name in data.names]
+    assert len(set(names)) == 200, "no field is in two splits"

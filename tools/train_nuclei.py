@@ -41,7 +41,9 @@ from unet_tutorial.pretrained import load_pretrained, pretrained_record
 from unet_tutorial.training import fit
 from unet_tutorial.unet import UNet
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "unet_tutorial" / "weights"
+ROOT = Path(__file__).resolve().parents[1]
+WEIGHTS = ROOT / "unet_tutorial" / "weights"
+CHECKPOINT = ROOT / "build" / "nuclei-checkpoint.pt"
 SHIPPED = {
     "seed": 0,
     "channels": (12, 24, 48, 96),
@@ -51,11 +53,12 @@ SHIPPED = {
     "augmentation": {"flip": True, "light": 0.25, "elastic": 0.0},
     "crop": 256,
     "batch_size": 4,
-    "steps": 1000,
-    "epochs": 4,
+    "steps": 2400,
+    "epochs": 8,
     "learning_rate": 0.01,
+    "precision": "bfloat16",  # on a processor with instructions for it, 1.7 times as fast as float32
 }
-READER = SHIPPED | {"channels": (8, 16, 32, 64), "steps": 400}
+READER = SHIPPED | {"channels": (8, 16, 32, 64), "steps": 400, "epochs": 4, "precision": "float32"}
 ABLATIONS = {
     "all of it": {},
     "without border class": {"border": None},
@@ -84,21 +87,28 @@ def loaders(recipe: dict, train: InstanceDataset, val: InstanceDataset) -> tuple
     return batches, DataLoader(every_fifth, batch_size=2)
 
 
-def train(recipe: dict, train_data: InstanceDataset, val_data: InstanceDataset) -> UNet:
-    """Train one network on the CPU, from the recipe's seed."""
+def train(
+    recipe: dict, train_data: InstanceDataset, val_data: InstanceDataset, checkpoint: Path | None = None
+) -> UNet:
+    """Train one network on the CPU, from the recipe's seed, or go on from a checkpoint that is there."""
     torch.manual_seed(recipe["seed"])
     model = UNet(1, num_classes=3, channels=recipe["channels"], skip=recipe["skip"])
     batches, fields = loaders(recipe, train_data, val_data)
-    fit(
+    history = fit(
         model,
         batches,
         fields,
         epochs=recipe["epochs"],
         learning_rate=recipe["learning_rate"],
         loss=weighted_cross_entropy,
+        precision=recipe["precision"],
         channels_last=True,
+        checkpoint=checkpoint,
+        resume=checkpoint is not None and checkpoint.is_file(),
         device="cpu",
     )
+    if history.epochs < recipe["epochs"]:
+        sys.exit("Interrupted: run the command again to go on.")
     return model
 
 
@@ -117,9 +127,8 @@ def rounded(found: dict[str, float]) -> dict[str, float]:
 def command_train() -> None:
     """Train the weights that the book ships."""
     splits = {split: NucleiDataset(split) for split in ("train", "val", "test")}
-    start = time.perf_counter()
-    model = train(SHIPPED, splits["train"], splits["val"])
-    seconds = round(time.perf_counter() - start)
+    CHECKPOINT.parent.mkdir(exist_ok=True)
+    model = train(SHIPPED, splits["train"], splits["val"], CHECKPOINT)
     # Half the bytes. What is measured and recorded is the network that load_pretrained makes of the file.
     halves = {name: v.half() if v.is_floating_point() else v for name, v in model.state_dict().items()}
     torch.save(halves, WEIGHTS / "nuclei.pt")
@@ -127,13 +136,14 @@ def command_train() -> None:
     record = {
         "model": type(model).__name__,
         "config": model.config,
-        "recipe": SHIPPED | {"data": "NucleiDataset", "seconds": seconds},
+        "recipe": SHIPPED | {"data": "NucleiDataset"},
         "versions": provenance.versions(),
         "scores": {split: measure(model, splits[split]) for split in ("val", "test")},
         "command": "python tools/train_nuclei.py train",
     }
     (WEIGHTS / "nuclei.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    print(f"nuclei: {seconds} s; {record['scores']}")
+    CHECKPOINT.unlink()
+    print(f"nuclei: {record['scores']}")
 
 
 def command_score() -> None:

@@ -162,13 +162,14 @@ def weighted_cross_entropy(logits: torch.Tensor, masks: torch.Tensor, weights: t
 
 
 def from_logits(
-    logits: torch.Tensor, *, foreground: float = 0.5, seed: float = 0.5, smallest_seed: int = 4
+    logits: torch.Tensor, *, foreground: float = 0.6, seed: float = 0.5, smallest_seed: int = 20, smallest: int = 30
 ) -> torch.Tensor:
     """Turn the three classes' logits of one picture into objects.
 
     A pixel is foreground if interior and border together have more than the probability ``foreground``. Where the
     interior alone has more than ``seed``, each part that hangs together is a seed. The seeds grow by watershed until
-    they meet or reach the end of the foreground; a foreground without any seed becomes one object.
+    they meet or reach the end of the foreground; a foreground without any seed becomes one object. The defaults are
+    those that found most on the validation fields of BBBC039.
 
     Parameters
     ----------
@@ -176,8 +177,10 @@ def from_logits(
         (3, H, W), what a network with three classes returns for one picture.
     foreground, seed : float
         The two probabilities.
-    smallest_seed : int, default 4
+    smallest_seed : int, default 20
         Seeds of fewer pixels are left out.
+    smallest : int, default 30
+        Objects of fewer pixels are left out in the end: at this size most are specks.
 
     Returns
     -------
@@ -193,7 +196,7 @@ def from_logits(
     --------
     >>> classes = torch.tensor([[0, 1, 1, 2, 2, 1, 1, 0, 2, 0]])
     >>> logits = 9.0 * F.one_hot(classes).permute(2, 0, 1)  # (3, 1, 10)
-    >>> from_logits(logits, smallest_seed=1)
+    >>> from_logits(logits, smallest_seed=1, smallest=1)
     tensor([[0, 1, 1, 1, 2, 2, 2, 0, 3, 0]])
     """
     if not isinstance(logits, torch.Tensor) or logits.ndim != 3 or len(logits) != 3 or not logits.is_floating_point():
@@ -203,6 +206,7 @@ def from_logits(
         if not 0 < value < 1:
             raise ValueError(f"{name} must be a probability between 0 and 1, both excluded, but got {value!r}.")
     positive_int("smallest_seed", smallest_seed)
+    positive_int("smallest", smallest)
     probabilities = logits.float().softmax(dim=0).cpu().numpy()  # (3, H, W)
     inside = 1 - probabilities[BACKGROUND] > foreground
     seeds, _ = ndimage.label((probabilities[INTERIOR] > seed) & inside)
@@ -211,7 +215,9 @@ def from_logits(
     parts, _ = ndimage.label(inside)
     without = inside & ~np.isin(parts, np.unique(parts[seeds > 0]))
     seeds[without] = parts[without] + seeds.max()
-    return torch.from_numpy(_renumbered(watershed(-probabilities[INTERIOR], seeds, mask=inside)))
+    objects = watershed(-probabilities[INTERIOR], seeds, mask=inside)  # (H, W)
+    objects[np.bincount(objects.ravel())[objects] < smallest] = 0
+    return torch.from_numpy(_renumbered(objects))
 
 
 def otsu(image: np.ndarray) -> torch.Tensor:

@@ -25,7 +25,7 @@ def available() -> list[str]:
     Examples
     --------
     >>> available()
-    ['cells']
+    ['cells', 'nuclei']
     """
     folder = files("unet_tutorial") / "weights"
     return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json"))
@@ -64,12 +64,14 @@ def load_pretrained(name: str = "cells") -> nn.Module:
     ----------
     name : str, default "cells"
         One of `available`. ``"cells"`` is a `unet_tutorial.unet.UNet` for grey images that was trained on
-        `unet_tutorial.data.synthetic.SyntheticCellsDataset`.
+        `unet_tutorial.data.synthetic.SyntheticCellsDataset`. ``"nuclei"`` is one for the real pictures of
+        `unet_tutorial.data.nuclei.NucleiDataset`, with three classes, see `unet_tutorial.instances`.
 
     Returns
     -------
     torch.nn.Module
-        Takes images (B, 1, H, W) with values from 0 to 1 and gives logits (B, 1, H, W).
+        Takes images (B, 1, H, W) with values from 0 to 1 and gives logits (B, 1, H, W), or (B, 3, H, W) for the
+        nuclei.
 
     Raises
     ------
