@@ -114,8 +114,8 @@ class ReceptiveField(Explorer):
     name = "receptive-field"
     title = "What one unit can see, and what it looks at"
     part = Choice("Where the unit is", PARTS, default="bottleneck")
-    row = Slider("Row of the unit, in pixels of the picture", PLACES, default=PLACES[2])
-    column = Slider("Column of the unit, in pixels of the picture", PLACES, default=PLACES[2])
+    row = Slider("Row of the unit", PLACES, default=PLACES[2])
+    column = Slider("Column of the unit", PLACES, default=PLACES[2])
 
     @classmethod
     def assets(cls):
@@ -138,7 +138,7 @@ class ReceptiveField(Explorer):
         in_picture = f"{share:.0%}".replace("%", " %")
         looks = f"{central:.0%}".replace("%", " %")
         words = (
-            f"The unit of {part} at row {row} and column {column} of the picture can see {height} × {width} pixels, "
+            f"This unit of {'the ' * (part[-1] > '9')}{part} at row {row} and column {column} of the picture can see {height} × {width} pixels, "
             f"{in_picture} of them in the picture. The inner square of half the side holds {looks} of its gradient."
         )
         numbers = {

@@ -153,7 +153,7 @@ class SkipSwitchboard(Explorer):
         panels = (
             Panel("Picture", svg.drawing(SIZE, SIZE, "The picture", svg.image("picture", 0, 0, SIZE, SIZE))),
             Panel(
-                "White: found. Blue: missed. Orange: false.",
+                "Blue: missed. Orange: false",
                 svg.drawing(SIZE, SIZE, "The prediction", svg.image(asset(**stages), 0, 0, SIZE, SIZE)),
             ),
         )

@@ -1,0 +1,109 @@
+"""The explorers that look into networks: what they show, against the whole network, hooks and plain loops."""
+
+import pytest
+import torch
+from torch import nn
+
+from unet_tutorial.data import SyntheticCellsDataset
+from unet_tutorial.metrics import iou, predicted_masks
+from unet_tutorial.pretrained import load_pretrained
+from unet_tutorial.widgets import (
+    FeatureMaps,
+    ReceptiveField,
+    SkipSwitchboard,
+    Upsampling,
+    feature_maps,
+    receptive_field,
+    skip_switchboard,
+    upsampling,
+)
+
+CELLS = SyntheticCellsDataset(num_samples=30, split="test")
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("kernel", [2, 3, 4])
+def test_copies_of_a_kernel_are_counted_as_they_are_painted(kernel, stride):
+    side = (upsampling.SIDE - 1) * stride + kernel
+    painted = torch.zeros(side, side, dtype=torch.int64)
+    for i in range(upsampling.SIDE):
+        for j in range(upsampling.SIDE):
+            painted[i * stride : i * stride + kernel, j * stride : j * stride + kernel] += 1
+    assert torch.equal(upsampling.contributions(upsampling.TRANSPOSED, kernel, stride), painted)
+    assert upsampling.is_even(upsampling.TRANSPOSED, kernel, stride) == (kernel % stride == 0)
+
+
+def test_nearest_and_bilinear_are_those_of_a_layer_and_leave_a_flat_map_flat():
+    x = torch.rand(4, 4)
+    for method, options in (("nearest", {}), ("bilinear", {"align_corners": False})):
+        layer = nn.Upsample(scale_factor=3, mode=method, **options)
+        assert torch.equal(upsampling.enlarge(x, method, 2, 3), layer(x[None, None])[0, 0])
+        assert upsampling.is_even(method, 2, 3)
+        numbers = Upsampling(method=method, image="flat").shown.numbers
+        assert (numbers["output"], numbers["values of the output"]) == ("8 × 8", "1.00 to 1.00")
+
+
+@pytest.mark.parametrize("part", receptive_field.PARTS)
+def test_a_unit_changes_with_pixels_of_its_field_alone(part):
+    for row, column in [(18, 64), (64, 64), (110, 41)]:
+        seen = receptive_field.gradient(part, row, column) > 0
+        (top, bottom), (left, right) = (receptive_field.field(part, place) for place in (row, column))
+        window = torch.zeros(128, 128, dtype=torch.bool)
+        window[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = True
+        assert not (seen & ~window).any() and (seen & window).sum() > 0.5 * window.sum()
+        height = ReceptiveField(part=part, row=row, column=column).shown.numbers["the field"].split(" ")[0]
+        assert int(height) == bottom - top + 1
+
+
+def test_the_field_depends_on_the_phase_at_the_logits():
+    rows = {receptive_field.field("logits", place)[1] - receptive_field.field("logits", place)[0] + 1
+            for place in receptive_field.PLACES}  # fmt: skip
+    assert rows == {92, 100}
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_the_maps_are_those_that_hooks_see(stage):
+    model, seen = load_pretrained("cells"), {}
+    model.encoder.stages[stage - 1].register_forward_hook(lambda m, i, out: seen.update(out=out[0]))
+    below = [*model.encoder.stages, model.bottleneck][stage]
+    below.register_forward_pre_hook(lambda m, inputs: seen.update(down=inputs[0][0]))
+    with torch.no_grad():
+        model(CELLS[feature_maps.SAMPLE][0][None])
+    shown = FeatureMaps(stage=f"stage {stage}", number=2).shown.numbers
+    values = seen["out"][shown["channel"] - 1]
+    assert torch.equal(values, feature_maps.encoded("cells")[1][stage - 1][shown["channel"] - 1])
+    assert torch.equal(feature_maps.pooled(values), seen["down"][shown["channel"] - 1])
+    assert shown["goes down"] == f"{seen['down'].shape[1]} × {seen['down'].shape[2]}"
+    assert shown["maps of this stage"] == len(seen["out"])
+
+
+@pytest.mark.parametrize(
+    "damages",
+    [("intact",) * 3, ("zeros", "intact", "shift"), ("swapped channels", "other image", "intact"), ("shift",) * 3],
+)
+def test_the_switchboard_predicts_what_hooks_on_the_whole_network_give(damages):
+    model = load_pretrained("cells")
+    places = (skip_switchboard.OTHER, skip_switchboard.SAMPLE)
+    images, masks = (torch.stack(part) for part in zip(*(CELLS[i] for i in places), strict=True))
+    for block, damage in zip(reversed(model.decoder.blocks), damages, strict=True):  # the finest block is the last
+
+        def change(module, inputs, damage=damage):
+            return inputs[0], skip_switchboard.damaged(inputs[1], damage)
+
+        block.register_forward_pre_hook(change)
+    with torch.no_grad():
+        expected = predicted_masks(model(images))[1:]
+    assert torch.equal(skip_switchboard.prediction(*damages), expected)
+    settings = dict(zip(("stage_1", "stage_2", "stage_3"), damages, strict=True))
+    numbers = SkipSwitchboard(**settings).shown.numbers
+    assert numbers["IoU"] == f"{iou(expected, masks[1:]).item():.2f}"
+    assert numbers["missed pixels"] == int((masks[1:] > expected).sum())
+
+
+def test_the_damages_do_what_they_say():
+    skip = torch.arange(2 * 2 * 1 * 64.0).view(2, 2, 1, 64)
+    damaged = {name: skip_switchboard.damaged(skip, name) for name in skip_switchboard.DAMAGES}
+    assert torch.equal(damaged["intact"], skip) and not damaged["zeros"].any()
+    assert torch.equal(damaged["shift"][..., 2:], skip[..., :-2])  # 64 values for 128 pixels: 4 pixels are 2 values
+    assert torch.equal(damaged["swapped channels"][:, 1], skip[:, 0])
+    assert torch.equal(damaged["other image"][1], skip[0])
