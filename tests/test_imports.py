@@ -28,6 +28,7 @@ ALLOWED = {
     "variants": {"blocks", "unet"},
     "pretrained": {"checkpoints", "variants"},
     "training": {"checkpoints", "losses", "metrics", "plots"},  # plots when a history draws itself, and not before
+    "diagnosis": {"checkpoints", "data", "training", "unet"},
     "inference": {"sizing", "training"},
     "instances": {"metrics"},
 }

@@ -89,6 +89,11 @@ def check_pair(image: MaskLike, mask: MaskLike, num_classes: int = 1) -> None:
     ...
     ValueError: mask must have the image's height and width (8, 8), but has (4, 4). Resize it with ...
     """
+    _check_image(image)
+    check_mask(mask, num_classes, image)
+
+
+def _check_image(image: MaskLike) -> None:
     values = _numbers("image", image)
     if values.ndim not in (3, 4):
         raise ValueError(f"image must have the shape (C, H, W) or (B, C, H, W), but got {values.shape}.")
@@ -104,7 +109,6 @@ def check_pair(image: MaskLike, mask: MaskLike, num_classes: int = 1) -> None:
             f"image must lie between 0 and 1, but spans {values.min():g} to {values.max():g}. "
             f"Divide 8-bit values by 255, or scale the image's own range to 0 to 1."
         )
-    check_mask(mask, num_classes, image)
 
 
 def from_gray(array: MaskLike, threshold: float | None = None) -> torch.Tensor:
