@@ -286,14 +286,14 @@ def test_pictures_that_do_not_fit_one_another_are_refused():
 
 def test_pieces_belong_together_and_depend_on_seed_and_index_alone():
     images = [torch.arange(40 * 50.0).reshape(1, 40, 50), torch.arange(60 * 45.0).reshape(1, 60, 45)]
-    masks, weights = [image[0].long() for image in images], [image[0] for image in images]
-    crops = Crops(images, masks, weights, size=32, samples=20)
+    whole = [(image, image[0].long(), image[0]) for image in images]
+    crops = Crops(whole, size=32, samples=20)
     for image, mask, weight in (crops[i] for i in range(20)):
         assert image.shape == (1, 32, 32) and torch.equal(image[0].long(), mask) and torch.equal(image[0], weight)
-    again = Crops(images, masks, weights, size=32, samples=5)
+    again = Crops(whole, size=32, samples=5)
     assert torch.equal(again[3][0], crops[3][0])
     assert len({float(crops[i][0][0, 0, 0]) for i in range(20)}) > 10
-    assert any(not torch.equal(Crops(images, masks, weights, size=32, seed=1)[i][0], crops[i][0]) for i in range(5))
+    assert any(not torch.equal(Crops(whole, size=32, seed=1)[i][0], crops[i][0]) for i in range(5))
     with pytest.raises(IndexError, match="index 5 is out of range for 5 crops"):
         again[5]
 
@@ -301,11 +301,11 @@ def test_pieces_belong_together_and_depend_on_seed_and_index_alone():
 def test_pieces_larger_than_a_picture_or_of_unequal_parts_are_refused():
     image, mask, weights = torch.rand(1, 40, 50), torch.zeros(40, 50).long(), torch.ones(40, 50)
     with pytest.raises(ValueError, match="at least size = 64, but in picture 0 they have .40, 50."):
-        Crops([image], [mask], [weights], size=64)
+        Crops([(image, mask, weights)], size=64)
     with pytest.raises(ValueError, match="one height and width"):
-        Crops([image], [mask[:39]], [weights], size=32)
-    with pytest.raises(ValueError, match="of one length"):
-        Crops([image], [mask], [], size=32)
+        Crops([(image, mask[:39], weights)], size=32)
+    with pytest.raises(ValueError, match="at least one, but there is none"):
+        Crops([])
 
 
 # Pictures of one's own -----------------------------------------------------------------------------------------------

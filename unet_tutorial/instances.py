@@ -15,6 +15,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
+from torch.utils.data import Dataset
 
 from ._checks import positive_int
 from .metrics import average_precision, dice, iou
@@ -36,7 +37,7 @@ def class_map(instances: LabelsLike, border: int = 2) -> torch.Tensor:
     instances : torch.Tensor or numpy.ndarray
         (H, W), an instance map.
     border : int, default 2
-        How far the border reaches into an object, in pixels.
+        How far the border reaches into an object, in pixels. With 0 there are only two classes.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def class_map(instances: LabelsLike, border: int = 2) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If the map is not whole numbers of at least 0 of shape (H, W), or ``border`` is no whole number of at least 1.
+        If the map is not whole numbers of at least 0 of shape (H, W), or ``border`` is no whole number of at least 0.
 
     References
     ----------
@@ -58,7 +59,7 @@ def class_map(instances: LabelsLike, border: int = 2) -> torch.Tensor:
     tensor([[1, 1, 2, 2, 1, 0]])
     """
     labels = _labels("instances", instances)
-    side = 2 * positive_int("border", border) + 1
+    side = 2 * (border and positive_int("border", border)) + 1
     inside = labels > 0
     highest = ndimage.maximum_filter(labels, size=side)
     lowest = ndimage.minimum_filter(np.where(inside, labels, labels.max() + 1), size=side)  # of objects alone
@@ -119,6 +120,45 @@ def weight_map(instances: LabelsLike, w0: float = 10.0, sigma: float = 5.0) -> t
     return torch.from_numpy(weights.astype(np.float32))  # (H, W)
 
 
+def with_targets(
+    dataset: Dataset, *, border: int = 2, w0: float = 10.0, sigma: float = 5.0
+) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Compute, once, what a network is to learn from every picture of a data set.
+
+    Parameters
+    ----------
+    dataset : torch.utils.data.Dataset
+        With ``dataset[i]``, an image (C, H, W) and a mask, and ``dataset.instances(i)``, an instance map: such as
+        `unet_tutorial.data.nuclei.NucleiDataset` or `unet_tutorial.data.synthetic.SyntheticCellsDataset`.
+    border : int, default 2
+        See `class_map`.
+    w0, sigma : float
+        See `weight_map`.
+
+    Returns
+    -------
+    list of tuple of torch.Tensor
+        For every picture the image (C, H, W), the classes, int64 (H, W), and the weights, float32 (H, W).
+
+    Raises
+    ------
+    ValueError
+        As `class_map` and `weight_map`.
+
+    Examples
+    --------
+    >>> from unet_tutorial.data.synthetic import SyntheticCellsDataset
+    >>> pictures = with_targets(SyntheticCellsDataset(2, image_size=64))
+    >>> [tuple(part.shape) for part in pictures[1]], pictures[1][1].max().item()
+    ([(1, 64, 64), (64, 64), (64, 64)], 2)
+    """
+    pictures = []
+    for index in range(len(dataset)):
+        labels = dataset.instances(index)  # (H, W)
+        pictures.append((dataset[index][0], class_map(labels, border), weight_map(labels, w0, sigma)))
+    return pictures
+
+
 def weighted_cross_entropy(logits: torch.Tensor, masks: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Cross entropy of the softmax, in which every pixel counts as its weight says.
 
@@ -164,7 +204,7 @@ def weighted_cross_entropy(logits: torch.Tensor, masks: torch.Tensor, weights: t
 def from_logits(
     logits: torch.Tensor, *, foreground: float = 0.6, seed: float = 0.5, smallest_seed: int = 20, smallest: int = 30
 ) -> torch.Tensor:
-    """Turn the three classes' logits of one picture into objects.
+    """Turn the logits of one picture into objects.
 
     A pixel is foreground if interior and border together have more than the probability ``foreground``. Where the
     interior alone has more than ``seed``, each part that hangs together is a seed. The seeds grow by watershed until
@@ -174,7 +214,8 @@ def from_logits(
     Parameters
     ----------
     logits : torch.Tensor
-        (3, H, W), what a network with three classes returns for one picture.
+        (3, H, W), what a network with the classes of `class_map` returns for one picture; or (2, H, W), where
+        it has learned no border.
     foreground, seed : float
         The two probabilities.
     smallest_seed : int, default 20
@@ -199,8 +240,9 @@ def from_logits(
     >>> from_logits(logits, smallest_seed=1, smallest=1)
     tensor([[0, 1, 1, 1, 2, 2, 2, 0, 3, 0]])
     """
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 3 or len(logits) != 3 or not logits.is_floating_point():
-        came = f"{logits.dtype} of shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else repr(logits)
+    tensor = isinstance(logits, torch.Tensor)
+    if not tensor or logits.ndim != 3 or len(logits) not in (2, 3) or not logits.is_floating_point():
+        came = f"{logits.dtype} of shape {tuple(logits.shape)}" if tensor else type(logits).__name__
         raise ValueError(f"logits must be floating point of shape (3, H, W), those of one picture, but got {came}.")
     for name, value in (("foreground", foreground), ("seed", seed)):
         if not 0 < value < 1:

@@ -395,18 +395,15 @@ def own_pictures(folder: str | Path) -> InstanceDataset:
 
 
 class Crops(Dataset):
-    """Square pieces at random places of larger pictures, each with its mask and its weights.
+    """Square pieces at random places of larger pictures, with everything that belongs to them.
 
     A piece is drawn from its index alone, so any order and any number of workers give the same one.
 
     Parameters
     ----------
-    images : sequence of torch.Tensor
-        (C, H, W) each; sizes may differ.
-    masks : sequence of torch.Tensor
-        (H, W) each, int64 class indices.
-    weights : sequence of torch.Tensor
-        (H, W) each, float32: how much every pixel counts in the loss.
+    pictures : sequence of tuple of torch.Tensor
+        What belongs to one picture: the image (C, H, W), the mask (H, W), the weights (H, W). The pictures may
+        differ in size.
     size : int, default 256
         Side of a piece in pixels, at most the smallest side of any picture.
     samples : int, default 500
@@ -417,51 +414,42 @@ class Crops(Dataset):
     Raises
     ------
     ValueError
-        If the three are not of one length and size, or an argument is out of range.
+        If there is no picture, its parts differ in height or width or are too small, or an argument is out of range.
     IndexError
         At ``crops[i]``, if there is no such piece.
 
     Examples
     --------
-    >>> crops = Crops([torch.rand(1, 40, 50)], [torch.zeros(40, 50).long()], [torch.ones(40, 50)], size=32, samples=3)
+    >>> picture = torch.rand(1, 40, 50), torch.zeros(40, 50).long(), torch.ones(40, 50)
+    >>> crops = Crops([picture], size=32, samples=3)
     >>> len(crops), [tuple(part.shape) for part in crops[0]]
     (3, [(1, 32, 32), (32, 32), (32, 32)])
     """
 
     def __init__(
-        self,
-        images: Sequence[torch.Tensor],
-        masks: Sequence[torch.Tensor],
-        weights: Sequence[torch.Tensor],
-        *,
-        size: int = 256,
-        samples: int = 500,
-        seed: int = 0,
+        self, pictures: Sequence[tuple[torch.Tensor, ...]], *, size: int = 256, samples: int = 500, seed: int = 0
     ):
-        if not len(images) == len(masks) == len(weights) > 0:
-            raise ValueError(
-                f"images, masks and weights must be of one length, at least 1, "
-                f"but have {len(images)}, {len(masks)} and {len(weights)}."
-            )
         self.size, self.samples, self.seed = positive_int("size", size), positive_int("samples", samples), seed
-        for number, parts in enumerate(zip(images, masks, weights, strict=True)):
+        self.pictures = list(pictures)
+        if not self.pictures:
+            raise ValueError("pictures must hold at least one, but there is none.")
+        for number, parts in enumerate(self.pictures):
             sizes = [tuple(part.shape[-2:]) for part in parts]
             if len(set(sizes)) > 1 or min(sizes[0]) < size:
                 raise ValueError(
-                    f"image, mask and weights must have one height and width, at least size = {size}, "
+                    f"the parts of a picture must have one height and width, at least size = {size}, "
                     f"but in picture {number} they have {', '.join(map(str, sizes))}."
                 )
-        self._pictures = list(zip(images, masks, weights, strict=True))
 
     def __len__(self) -> int:
         return self.samples
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
         place = operator.index(index)
         if not 0 <= place < self.samples:
             raise IndexError(f"index {place} is out of range for {self.samples} crops.")
         rng = np.random.default_rng((self.seed, place))
-        parts = self._pictures[rng.integers(len(self._pictures))]
+        parts = self.pictures[rng.integers(len(self.pictures))]
         top, left = (int(rng.integers(side - self.size + 1)) for side in parts[0].shape[-2:])
         rows, columns = slice(top, top + self.size), slice(left, left + self.size)
         return tuple(part[..., rows, columns] for part in parts)  # (C, size, size) and twice (size, size)
