@@ -23,9 +23,14 @@ OPTIONS = {
     "ServerApp.allow_root": True,  # a container has no other user
     "ServerApp.ip": "127.0.0.1",
     "IdentityProvider.token": "",  # on this computer alone, and for the time of a test
+    "LabApp.expose_app_in_browser": True,  # so that a test can ask whether the kernel is ready
     "LabApp.news_url": None,
     "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
 }
+READY = """() => {
+  const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+  return context?.isReady && context.session?.kernel?.status === "idle";
+}"""
 
 
 def free_port():
@@ -45,11 +50,16 @@ def lab(tmp_path_factory):
         section, _, name = key.partition(".")
         nested.setdefault(section, {})[name] = value
     (home / "jupyter_config.json").write_text(json.dumps(nested))
+    tracker = home / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text('{"windowingMode": "none"}')  # cells outside the window exist as well
     environment = os.environ | {
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_CONFIG_DIR": str(home),
         "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "PYTHONPATH": str(ROOT),
     }
@@ -113,7 +123,7 @@ def test_picture_and_python_follow_each_other(lab, browser, live_one, explorer):
         page = context.new_page()
         page.goto(f"{address}/doc/tree/{explorer.__name__}.ipynb")
         page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for(timeout=CELL_MILLISECONDS)
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=CELL_MILLISECONDS)
+        page.wait_for_function(READY, timeout=CELL_MILLISECONDS)  # before, a key that runs a cell is lost
 
         one = live_one(run(page, 0, ".unet-explorer"), explorer)
         one.check()
@@ -133,5 +143,6 @@ def test_picture_and_python_follow_each_other(lab, browser, live_one, explorer):
             page.wait_for_timeout(50)
         assert one.setting() == last and outside == []
         one.check()
+        page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     finally:
         context.close()

@@ -42,7 +42,7 @@ function addressOf(name, controls, model) {
 }
 
 async function mount(figure) {
-  figure.dataset.live = "true";
+  figure.live = true; // no attribute, which would stay in a page that is saved and opened again
   const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
   const { name, title, controls } = data;
   const model = makeModel({ ...data.values, _plan: { name, title, controls }, _table: data.table });
@@ -68,4 +68,4 @@ async function mount(figure) {
   });
 }
 
-document.querySelectorAll("figure.unet-explorer:not([data-live])").forEach(mount);
+[...document.querySelectorAll("figure.unet-explorer")].filter((figure) => !figure.live).forEach(mount);
