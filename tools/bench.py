@@ -2,7 +2,7 @@
 
     python tools/bench.py [PART ...] [--seeds SEED ...]
 
-Without a PART, all are measured, which takes about half an hour on two cores:
+Without a PART, all are measured, one after the other and on the CPU with one thread, in about half an hour:
 
 discs     seconds until a network finds discs: the recipe of chapter 9 against the usual one
 models    our U-Net against MONAI's, a forward pass and a training step
@@ -34,19 +34,18 @@ NAME, ROOT = "bench", provenance.ROOT
 
 
 class Part(NamedTuple):
-    """How a part is measured: the function, its seeds, and how many threads (None: as many as torch takes)."""
+    """What measures a part, and from which seeds."""
 
     measure: Callable[[list[int]], dict]
     seeds: tuple[int, ...] = ()
-    threads: int | None = None
 
 
 PARTS = {
     "discs": Part(discs, seeds=(0, 1, 2, 3, 4)),
     "models": Part(models),
     "cells": Part(cells, seeds=(0, 1, 2)),
-    "chapters": Part(chapters, threads=1),
-    "pieces": Part(pieces, threads=1),
+    "chapters": Part(chapters),
+    "pieces": Part(pieces),
 }
 # Runs of several calls belong together only if these are the same.
 SAME = ("commit", "versions", "processor", "threads", "gpu")
@@ -57,7 +56,7 @@ def measure(name: str, seeds: list[int] | None = None) -> dict:
     part, threads = PARTS[name], torch.get_num_threads()
     seeds = list(part.seeds) if seeds is None or not part.seeds else seeds
     try:
-        torch.set_num_threads(part.threads or threads)
+        torch.set_num_threads(1)  # several threads wait for one another, the more so where other work is going on
         made = provenance.provenance(f"python tools/bench.py {name}", seeds)
         result = {**part.measure(seeds), "provenance": made}
         kept = kept_parts()
