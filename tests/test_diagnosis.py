@@ -85,6 +85,19 @@ def test_standardized_images_are_healthy(mean_and_spread):
     assert said(make(), (images - mean) / spread, masks) == ""
 
 
+def test_a_network_without_padding_answers_for_the_middle():
+    images, masks = batch(size=92)
+    model = make(padding="none")
+    middle = masks[..., 20:-20, 20:-20]
+    assert model(images).shape == middle.shape
+    found = diagnose(model, images, middle)
+    assert found == []
+    assert "pairs" in found.checked
+    assert said(model, images, masks).startswith("output: the model must return logits (8, num_classes, 92, 92), but")
+    assert said(model, images[..., :-1], middle).startswith("images: ")
+    assert said(model, images, middle.flip(-1)).startswith("pairs: ")
+
+
 def test_what_is_seen_of_pairs_is_reliable():
     """No false alarm on 100 batches; of wrong pairs, mirrored and turned masks none is missed on 100 batches each."""
     model = nn.Identity()  # its logits are the image
@@ -229,7 +242,7 @@ ACCIDENTS = {
         lambda: wrapped(lambda x: x[..., 1:]),
         images,
         masks,
-        r"returns \(8, 1, 64, 63\). Pad its convolutions",
+        r"\(8, 1, 64, 63\). Pad its .* center_crop",
     ),
     "infinite": (lambda: wrapped(lambda x: x / 0), images, masks, "output: 32768 of 32768 logits are NaN or infinity"),
     "sigmoid": (lambda: Plain(last=nn.Sigmoid), images, masks, "last layer: the model ends with a sigmoid"),

@@ -15,7 +15,7 @@ from torch import nn
 from .checkpoints import random_states, set_random_states
 from .data.masks import _check_image, check_mask
 from .training import _mode
-from .unet import check_images
+from .unet import center_crop, check_images
 
 # Where a check draws the line. What lies between healthy and spoiled data was measured, see tests/test_diagnosis.py.
 LARGEST_VALUE = 50.0  # images with mean 0 and standard deviation 1 stay far below; 8-bit images do not
@@ -194,12 +194,16 @@ class _Case:
     averaged: dict[str, int] = field(default_factory=dict)  # values a channel, by the name of the batch normalization
 
     @property
+    def view(self) -> torch.Tensor:
+        """The images, or the middle of them for which a network without padding answers."""
+        return self.images if self.logits is None else center_crop(self.images, self.logits.shape[-2:])
+
+    @property
     def num_classes(self) -> int:
         if self.logits is not None:
             return self.logits.shape[1]
-        config = getattr(self.model, "config", None)
-        if isinstance(config, dict) and "num_classes" in config:
-            return config["num_classes"]
+        if "num_classes" in _config(self.model):
+            return self.model.config["num_classes"]
         raise _NotCheckedError("the number of classes is not known without an output")
 
     @property
@@ -245,19 +249,18 @@ def _weights(case: _Case) -> Iterator[str]:
 
 
 def _images(case: _Case) -> Iterator[str]:
-    images, model = case.images, case.model
-    channels = _in_channels(model)
-    foreign = not isinstance(getattr(model, "config", None), dict)  # it may prepare the channels itself
-    if isinstance(images, torch.Tensor) and images.ndim == 4 and foreign:
-        channels = images.shape[1]
+    images, config = case.images, _config(case.model)
+    channels = _in_channels(case.model)
+    if isinstance(images, torch.Tensor) and images.ndim == 4 and not config:
+        channels = images.shape[1]  # a foreign model may prepare the channels itself
     try:
-        check_images(images, channels, getattr(model, "depth", 0) if not foreign else 0)
+        check_images(images, channels, _depth(case.model) if config else 0, config.get("padding", "same"))
     except ValueError as problem:
         yield str(problem)
         return
     if not images.isfinite().all():
         yield _message(_check_image, images)
-    weight = next((p for p in model.parameters() if p.is_floating_point()), images)
+    weight = next((p for p in case.model.parameters() if p.is_floating_point()), images)
     if images.dtype != weight.dtype:
         ours, theirs = (str(t.dtype).removeprefix("torch.") for t in (images, weight))
         yield f"images are {ours}, but the model's weights are {theirs}. Convert them with images.to(torch.{theirs})."
@@ -302,7 +305,7 @@ def _explain(case: _Case, images: torch.Tensor, error: Exception) -> str:
     if channels is not None and images.shape[1] != channels:
         return f"{raised} Its first convolution takes {channels} channels, and the images have {images.shape[1]}."
     height, width = images.shape[2:]
-    step = 2 ** getattr(case.model, "depth", 5)
+    step = 2 ** _depth(case.model)
     missing = (-width % step, -height % step)
     if any(missing):
         padded = F.pad(images, (0, missing[0], 0, missing[1]))  # zeros at the right and at the bottom
@@ -331,12 +334,12 @@ def _output(case: _Case) -> Iterator[str]:
     logits, case.logits = case.logits, None  # until it is known that they are some
     B, _, H, W = case.images.shape
     if not isinstance(logits, torch.Tensor):
-        what = type(logits).__name__
-        if isinstance(logits, dict):
-            what = f"a dict with {', '.join(map(repr, logits))}"
+        what = f"a dict with {', '.join(map(repr, logits))}" if isinstance(logits, dict) else type(logits).__name__
         yield f"the model must return one tensor of logits, but returns {what}. Take the part that holds the logits."
-    elif logits.ndim != 4 or logits.shape[0] != B or logits.shape[2:] != (H, W):
-        hint = "Do not squeeze the axis of the classes away." if logits.ndim == 3 else "Pad its convolutions."
+    elif logits.ndim != 4 or logits.shape[0] != B or not _same_view(case, logits):
+        hint = "Pad its convolutions, or cut the masks to the middle with center_crop."
+        if logits.ndim == 3:
+            hint = "Do not squeeze the axis of the classes away."
         yield f"the model must return logits ({B}, num_classes, {H}, {W}), but returns {tuple(logits.shape)}. {hint}"
     elif not logits.isfinite().all():
         wrong = int((~logits.isfinite()).sum())
@@ -346,6 +349,15 @@ def _output(case: _Case) -> Iterator[str]:
         )
     else:
         case.logits = logits
+
+
+def _same_view(case: _Case, logits: torch.Tensor) -> bool:
+    """Whether there is a logit for every pixel, or for every pixel of masks that were cut like the logits."""
+    image, output = case.images.shape[-2:], logits.shape[-2:]
+    if image == output:
+        return True
+    mask = tuple(getattr(case.masks, "shape", ()))[-2:]
+    return mask == output and all(i > o and (i - o) % 2 == 0 for i, o in zip(image, output, strict=True))
 
 
 def _last_layer(case: _Case) -> Iterator[str]:
@@ -358,7 +370,9 @@ def _last_layer(case: _Case) -> Iterator[str]:
 
 
 def _masks(case: _Case) -> Iterator[str]:
-    message = _message(check_mask, case.masks, case.num_classes, _shown(case.images))
+    images = case.images if case.logits is None else case.view
+    batch = isinstance(images, (torch.Tensor, np.ndarray)) and images.ndim == 4  # otherwise there is no size to compare
+    message = _message(check_mask, case.masks, case.num_classes, images if batch else None)
     if message:
         yield message
 
@@ -380,7 +394,7 @@ def _balance(case: _Case) -> Iterator[str]:
 
 
 def _pairs(case: _Case) -> Iterator[str]:
-    edges = _unit(_edges(case.images.detach().float().cpu()))  # (B, H * W)
+    edges = _unit(_edges(case.view.detach().float().cpu()))  # (B, H * W)
     labels = case.masks.cpu().reshape(len(edges), *case.masks.shape[-2:])  # (B, H, W)
     own = (edges * _unit(_outlines(labels))).sum(1)  # (B,): a correlation
     fits = edges @ _unit(_outlines(labels)).T  # (B, B): of image i with mask j
@@ -554,17 +568,22 @@ def _message(check: Callable, *arguments: object) -> str | None:
     return None
 
 
-def _shown(images: object) -> object:
-    """Return the images for a comparison of sizes, or None where they are nothing that has one."""
-    return images if isinstance(images, (torch.Tensor, np.ndarray)) and images.ndim == 4 else None
+def _config(model: nn.Module) -> dict[str, Any]:
+    """Return the arguments of a model of this package, and an empty dict for any other."""
+    config = getattr(model, "config", None)
+    return config if isinstance(config, dict) and {"in_channels", "num_classes"} <= set(config) else {}
+
+
+def _depth(model: nn.Module) -> int:
+    """Return how often the model pools, or 5 for one that does not say: more is rare."""
+    depth = getattr(model, "depth", None)
+    return depth if isinstance(depth, int) else 5
 
 
 def _in_channels(model: nn.Module) -> int | None:
     """Return the channels that the model takes: from its config, or else those of its first convolution."""
-    config = getattr(model, "config", None)
-    if isinstance(config, dict) and "in_channels" in config:
-        return config["in_channels"]
-    return next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), None)
+    first = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), None)
+    return _config(model).get("in_channels", first)
 
 
 def _classes(logits: torch.Tensor) -> torch.Tensor:
