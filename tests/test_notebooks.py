@@ -225,6 +225,50 @@ def test_the_command_ends_with_an_error_for_an_unknown_chapter():
     assert run.returncode == 2 and "no chapter 99_missing in book/chapters" in run.stderr
 
 
+# ---- explorers: git carries a sentence and numbers, and nbval compares them.
+
+EXPLORER = """\
+---
+kernelspec: {name: python3, display_name: Python 3}
+---
+
+# A chapter
+
+```{code-cell} ipython3
+from unet_tutorial import widgets
+
+widgets.Convolution(kernel="sum")
+```
+"""
+
+
+def test_of_an_explorer_git_carries_words_and_numbers_and_nbval_compares_them(book):
+    notebooks.source_path(book, "01_good").write_text(EXPLORER)
+    assert notebooks.build(book, ["01_good"]) == []
+    path = notebooks.notebook_path(book, "01_good")
+    assert path.stat().st_size < 4_000
+    good = nbformat.read(path, as_version=4)
+    data = code_cells(good)[1].outputs[0].data
+    assert set(data) == {"text/html", "text/plain"}
+    assert data["text/html"].startswith("<p>With the kernel centred on row 3") and "sum: 71" in data["text/plain"]
+    changes = {
+        "other_words": ("text/html", data["text/html"].replace("71", "72")),
+        "other_number": ("text/plain", data["text/plain"].replace("sum: 71", "sum: 72")),
+    }
+    for name, (kind, text) in changes.items():
+        data[kind], kept = text, data[kind]
+        nbformat.write(good, path.with_name(f"{name}.ipynb"))
+        data[kind] = kept
+    del code_cells(good)[1].outputs[0]
+    nbformat.write(good, path.with_name("not_stored.ipynb"))
+    command = [sys.executable, "-m", "pytest", *NBVAL, "-rf", "notebooks"]
+    run = subprocess.run(command, cwd=book, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    failed = {
+        line.split("::")[0].removeprefix("FAILED notebooks/") for line in run.stdout.splitlines() if "FAILED" in line
+    }
+    assert failed == {"other_words.ipynb", "other_number.ipynb", "not_stored.ipynb"}, run.stdout
+
+
 # ---- check: one bad notebook for each rule. A change gets the cells of the good notebook.
 
 
