@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -263,10 +264,8 @@ def test_of_an_explorer_git_carries_words_and_numbers_and_nbval_compares_them(bo
     nbformat.write(good, path.with_name("not_stored.ipynb"))
     command = [sys.executable, "-m", "pytest", *NBVAL, "-rf", "notebooks"]
     run = subprocess.run(command, cwd=book, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    failed = {
-        line.split("::")[0].removeprefix("FAILED notebooks/") for line in run.stdout.splitlines() if "FAILED" in line
-    }
-    assert failed == {"other_words.ipynb", "other_number.ipynb", "not_stored.ipynb"}, run.stdout
+    failed = set(re.findall(r"^FAILED .*?(\w+)\.ipynb::Cell 1 ", run.stdout, re.M))
+    assert failed == {"other_words", "other_number", "not_stored"}, run.stdout
 
 
 # ---- check: one bad notebook for each rule. A change gets the cells of the good notebook.
