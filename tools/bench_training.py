@@ -46,7 +46,7 @@ DISCS = {
             "epochs": 1,
             "crop": 96,
             "batch_size": 4,
-            "loss": "BCE",
+            "loss": "BCE + Dice",
             "optimizer": "AdamW",
             "betas": [0.9, 0.95],
             "learning_rate": 0.03,
