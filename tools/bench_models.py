@@ -6,6 +6,7 @@ is the ratio within a round. See bench.py.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from statistics import median
@@ -75,17 +76,22 @@ def works(model: nn.Module, options: dict, batch: list[int], device: str) -> dic
     return {"forward": forward, "step": step}
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return the median time of one call. On a GPU the timer waits until the work is done."""
-    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
+def seconds(work: Callable[[], object], device: str) -> float:
+    """Return the median time of one call.
+
+    On the CPU with one thread, the processor's time for this process, which other work changes least. On a GPU, the
+    time on the wall, for which the timer waits until the GPU is done.
+    """
+    clock = {"timer": time.process_time} if device == "cpu" else {}
+    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads(), **clock)
     return timer.blocked_autorange(min_run_time=0.2).median
 
 
-def compare(timed: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict]:
+def compare(timed: dict[str, Callable[[], object]], rounds: int, device: str) -> dict[str, dict]:
     """Time all in interleaved rounds: the median in ms, and the ratio to the first, as (median, lowest, highest)."""
     for work in timed.values():
         work()  # whatever is only done once, such as compiling
-    times = [[seconds(work) for work in timed.values()] for _ in range(rounds)]
+    times = [[seconds(work, device) for work in timed.values()] for _ in range(rounds)]
     return {
         name: {
             "ms": round(1000 * median(row[column] for row in times), 3),
@@ -119,7 +125,7 @@ def on_device(device: str, settings: dict, rounds: int) -> list[dict]:
             parameters[name] = sum(p.numel() for p in model.parameters())
             for what, work in works(model, options, settings["batch"], device).items():
                 timed[what][label(name, options)] = work
-        compared = {what: compare(works_, rounds) for what, works_ in timed.items()}
+        compared = {what: compare(works_, rounds, device) for what, works_ in timed.items()}
         results.append({"channels": channels, "parameters": parameters, **compared})
         print(f"{device}, channels {channels}: {compared}", flush=True)
     return results
@@ -148,4 +154,4 @@ def pieces(_seeds: list[int], settings: dict = PIECES) -> dict:
         "drawing the batch of discs": partial(list, discs),
         "one check of logits and masks": partial(_check, images, masks),
     }
-    return {"settings": settings, "pieces": compare(timed, settings["rounds"])}
+    return {"settings": settings, "pieces": compare(timed, settings["rounds"], "cpu")}

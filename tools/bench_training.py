@@ -111,14 +111,18 @@ class NewEveryEpoch:
 
 
 class Watched:
-    """A loader that looks at the network every few steps, and keeps a clock that stands still meanwhile."""
+    """A loader that looks at the network every few steps, and keeps a clock that stands still meanwhile.
+
+    The clock is the processor's time for this process: with one thread, the time that it takes on a machine that does
+    nothing else.
+    """
 
     def __init__(
         self, loader: Iterable, look: Callable[[], tuple[float, ...]], every: int, target: float | None = None
     ):
         self.loader, self.look, self.every, self.target = loader, look, every, target
         self.steps, self.looking, self.curve = 0, 0.0, []
-        self.start = time.perf_counter()
+        self.start = time.process_time()
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -131,10 +135,10 @@ class Watched:
                 self._check()
 
     def _check(self) -> None:
-        now = time.perf_counter()
+        now = time.process_time()
         scores = self.look()
         self.curve.append([self.steps, round(now - self.start - self.looking, 4), *(round(s, 4) for s in scores)])
-        self.looking += time.perf_counter() - now
+        self.looking += time.process_time() - now
         if self.target is not None and scores[0] >= self.target:
             raise Reached
 
