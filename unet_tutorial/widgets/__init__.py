@@ -10,9 +10,12 @@ from .base import Explorer, Panel, State
 from .controls import Choice, Slider, Switch
 from .convolution import Convolution
 from .feature_maps import FeatureMaps
+from .losses import Losses
 from .receptive_field import ReceptiveField
 from .segmentation_kinds import SegmentationKinds
 from .skip_switchboard import SkipSwitchboard
+from .threshold import Threshold
+from .training_scrubber import TrainingScrubber
 from .upsampling import Upsampling
 
 EXPLORERS = (  # in the order of the chapters
@@ -23,6 +26,9 @@ EXPLORERS = (  # in the order of the chapters
     ReceptiveField,
     Upsampling,
     SkipSwitchboard,
+    TrainingScrubber,
+    Losses,
+    Threshold,
 )
 
 __all__ = ["EXPLORERS", "Choice", "Explorer", "Panel", "Slider", "State", "Switch"]

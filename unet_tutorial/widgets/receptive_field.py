@@ -138,7 +138,8 @@ class ReceptiveField(Explorer):
         in_picture = f"{share:.0%}".replace("%", " %")
         looks = f"{central:.0%}".replace("%", " %")
         words = (
-            f"This unit of {'the ' * (part[-1] > '9')}{part} at row {row} and column {column} of the picture can see {height} × {width} pixels, "
+            f"This unit of {part if part.startswith('encoder') else f'the {part}'} at row {row} and column {column} "
+            f"of the picture can see {height} × {width} pixels, "
             f"{in_picture} of them in the picture. The inner square of half the side holds {looks} of its gradient."
         )
         numbers = {
