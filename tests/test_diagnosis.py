@@ -392,6 +392,13 @@ def test_the_report_is_a_list_that_reads_well():
     assert repr(Diagnosis([], ["a"], {})) == "Nothing found.\nChecked: a."
 
 
+def test_in_a_notebook_long_lines_wrap():
+    report = Diagnosis([Finding("a", "one < two")], ["a"], {"c": "why"})
+    checked = "<details><summary>What was checked</summary><p>Checked: a.</p><p>Not checked: c (why).</p></details>"
+    assert report._repr_html_() == f"<ul><li><strong>a</strong>: one &lt; two</li></ul>{checked}"
+    assert Diagnosis([], ["a"], {})._repr_html_().startswith("<p>Nothing found.</p><details>")
+
+
 def test_no_model_is_refused():
     with pytest.raises(ValueError, match="model must be a torch.nn.Module, but got dict"):
         diagnose({}, images, masks)

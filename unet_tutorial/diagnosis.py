@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,13 +29,25 @@ LOST_IOU = 0.25  # what eval mode may lose against train mode
 FEWEST_VALUES = 16  # that batch normalization averages over
 BETTER_FIT = 0.2  # by how much a wrong mask's correlation with the image must exceed that of its own mask
 LAST_STEPS = {  # what autograd calls the last computation, and what to say of it
-    "Sigmoid": "ends with a sigmoid, and the losses here apply one themselves",
-    "Softmax": "ends with a softmax, and the losses here apply one themselves",
+    "Sigmoid": "ends with a sigmoid, and losses that take logits apply another",
+    "Softmax": "ends with a softmax, and losses that take logits apply another",
     "Relu": "ends with a ReLU, so that no logit can be negative and no probability of one class below one half",
     "Tanh": "ends with tanh, so that every probability of one class lies between 0.27 and 0.73",
 }
 # Steps that move values without changing them; the last step that counts is before them.
-MOVES = ("Squeeze", "Unsqueeze", "View", "Reshape", "UnsafeView", "Permute", "Transpose", "Slice", "Select", "Clone")
+MOVES = (
+    "Squeeze",
+    "Unsqueeze",
+    "View",
+    "Reshape",
+    "UnsafeView",
+    "Permute",
+    "Transpose",
+    "Slice",
+    "Select",
+    "Clone",
+    "ToCopy",
+)
 
 
 class Finding(NamedTuple):
@@ -86,15 +99,25 @@ class Diagnosis(list):
         self.unchecked = dict(unchecked)
 
     def __repr__(self) -> str:
-        lines = [f"- {finding}" for finding in self] or ["Nothing found."]
-        lines.append(f"Checked: {', '.join(self.checked)}.")
+        findings = [f"- {finding}" for finding in self] or ["Nothing found."]
+        return "\n".join([*findings, *self._summary()])
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook, where long lines wrap; what was checked is folded."""
+        findings = "".join(f"<li><strong>{finding.check}</strong>: {escape(finding.message)}</li>" for finding in self)
+        head = f"<ul>{findings}</ul>" if self else "<p>Nothing found.</p>"
+        summary = "".join(f"<p>{escape(line)}</p>" for line in self._summary())
+        return f"{head}<details><summary>What was checked</summary>{summary}</details>"
+
+    def _summary(self) -> list[str]:
         reasons: dict[str, list[str]] = {}
         for name, why in self.unchecked.items():
             reasons.setdefault(why, []).append(name)
+        lines = [f"Checked: {', '.join(self.checked)}."]
         if reasons:
             parts = [f"{', '.join(names)} ({why})" for why, names in reasons.items()]
             lines.append(f"Not checked: {'; '.join(parts)}.")
-        return "\n".join(lines)
+        return lines
 
 
 def diagnose(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Diagnosis:
