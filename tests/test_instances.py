@@ -6,6 +6,7 @@ import torch
 from skimage import io as pictures
 from torch.utils.data import DataLoader
 
+import train_nuclei
 from unet_tutorial.augment import Augmentation, Augmented, bend
 from unet_tutorial.data.nuclei import Crops, find_nuclei, own_pictures
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
@@ -296,13 +297,31 @@ def test_the_synthetic_cells_can_be_taught_too():
     assert image.shape == (1, 64, 64) and classes.max() == 2 and 1 < weights.max() <= 4
 
 
+def test_the_tool_trains_alike_each_time_and_measures(tmp_path):
+    write_pairs(tmp_path, 3, np.random.default_rng(0))
+    data = own_pictures(tmp_path)
+    small = {"channels": (4, 8), "crop": 64, "steps": 4, "epochs": 2, "precision": "float32"}
+    models = [train_nuclei.train(train_nuclei.SHIPPED | small, data, data) for _ in range(2)]
+    weights = [model.state_dict().values() for model in models]
+    assert all(torch.equal(*pair) for pair in zip(*weights, strict=True))
+    assert set(train_nuclei.measure(models[0], data)) == {"dice", "iou", "ap", "f1_50", "f1_75", "splits", "merges"}
+
+
+def test_every_ablation_changes_one_thing_and_trains(tmp_path):
+    write_pairs(tmp_path, 2, np.random.default_rng(0))
+    data = own_pictures(tmp_path)
+    small = {"channels": (4, 8), "crop": 64, "steps": 1, "epochs": 1, "precision": "float32"}
+    for name, change in train_nuclei.ABLATIONS.items():
+        assert len(change) == (name != "all of it") and change.keys() <= train_nuclei.SHIPPED.keys()
+        model = train_nuclei.train(train_nuclei.REDUCED | change | small, data, data)
+        assert model.config["num_classes"] == (2 if "border" in change else 3)
+
+
 # The real pictures ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.real_nuclei
 def test_the_shipped_weights_score_what_their_record_says_on_the_test_fields():
-    import train_nuclei
-
     assert find_nuclei() is not None, "set UNET_TUTORIAL_DATA, or leave this out with -m 'not real_nuclei'"
     recorded = train_nuclei.pretrained_record("nuclei")["scores"]["test"]
     found = train_nuclei.measure(train_nuclei.load_pretrained("nuclei"), train_nuclei.NucleiDataset("test"))

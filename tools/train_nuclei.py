@@ -155,9 +155,11 @@ def command_opponents() -> None:
     for split in ("val", "test"):
         data = NucleiDataset(split)
         true = [data.instances(i) for i in range(len(data))]
+        normalized = [data[i][0][0].numpy() for i in range(len(data))]
         found = {
             "Otsu": [otsu(image) for image in data.images],
-            "Otsu and watershed": [otsu_watershed(image) for image in data.images],
+            "Otsu, normalized": [otsu(image) for image in normalized],
+            "Otsu and watershed, normalized": [otsu_watershed(image) for image in normalized],
             "perfect mask": [ndimage.label(labels.numpy() > 0)[0] for labels in true],
         }
         content[split] = {name: rounded(mean_scores(preds, true)) for name, preds in found.items()}

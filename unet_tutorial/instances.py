@@ -258,8 +258,7 @@ def from_logits(
     without = inside & ~np.isin(parts, np.unique(parts[seeds > 0]))
     seeds[without] = parts[without] + seeds.max()
     objects = watershed(-probabilities[INTERIOR], seeds, mask=inside)  # (H, W)
-    objects[np.bincount(objects.ravel())[objects] < smallest] = 0
-    return torch.from_numpy(_renumbered(objects))
+    return _without_specks(objects, smallest)
 
 
 def otsu(image: np.ndarray) -> torch.Tensor:
@@ -292,11 +291,12 @@ def otsu(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(ndimage.label(_above_otsu(image))[0].astype(np.int64))
 
 
-def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 7) -> torch.Tensor:
+def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 10, smallest: int = 30) -> torch.Tensor:
     """A better opponent without any training: what Otsu finds, cut at its waists.
 
     Every pixel above the threshold gets its distance to the background. A nucleus is round, so each has one peak of
-    the distance; from the peaks, a watershed grows until the parts meet.
+    the distance; from the peaks, a watershed grows until the parts meet. The defaults are those that found most on the
+    validation fields of BBBC039.
 
     Parameters
     ----------
@@ -304,8 +304,10 @@ def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 7) ->
         (H, W) numbers.
     smooth : float, default 2.0
         The distances are smoothed with a Gaussian of so many pixels, so that one nucleus has one peak.
-    apart : int, default 7
+    apart : int, default 10
         Peaks closer than so many pixels are one.
+    smallest : int, default 30
+        Objects of fewer pixels are left out, as in `from_logits`.
 
     Returns
     -------
@@ -331,13 +333,14 @@ def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 7) ->
     if not (np.isfinite(smooth) and smooth >= 0):
         raise ValueError(f"smooth must be a number of at least 0, but got {smooth!r}.")
     positive_int("apart", apart)
+    positive_int("smallest", smallest)
     inside = _above_otsu(image)
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside), smooth)
     parts, _ = ndimage.label(inside)
     seeds = np.zeros(inside.shape, dtype=np.int64)
     peaks = peak_local_max(depth, min_distance=apart, labels=parts, exclude_border=False)  # (peaks, 2)
     seeds[tuple(peaks.T)] = 1 + np.arange(len(peaks))
-    return torch.from_numpy(_renumbered(watershed(-depth, seeds, mask=inside)))
+    return _without_specks(watershed(-depth, seeds, mask=inside), smallest)
 
 
 def scores(pred: LabelsLike, true: LabelsLike) -> dict[str, float]:
@@ -431,6 +434,11 @@ def _holding_several(inner: np.ndarray, outer: np.ndarray) -> int:
     both = both.reshape(-1, columns)  # pixels of every pair
     within = 2 * both > both.sum(axis=1, keepdims=True)
     return int((within[1:, 1:].sum(axis=0) > 1).sum())
+
+
+def _without_specks(objects: np.ndarray, smallest: int) -> torch.Tensor:
+    """Leave out objects of fewer pixels, and number the rest: int64 (H, W)."""
+    return torch.from_numpy(_renumbered(np.where(np.bincount(objects.ravel())[objects] < smallest, 0, objects)))
 
 
 def _renumbered(labels: np.ndarray) -> np.ndarray:
