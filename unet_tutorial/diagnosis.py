@@ -28,6 +28,7 @@ FEWEST_BATCHES = 100  # until then, running averages lag behind the weights
 LOST_IOU = 0.25  # what eval mode may lose against train mode
 FEWEST_VALUES = 16  # that batch normalization averages over
 BETTER_FIT = 0.2  # by how much a wrong mask's correlation with the image must exceed that of its own mask
+SMALLEST_PICTURE = 16  # pixels; in less, too many ways to lay a mask fit by chance
 LAST_STEPS = {  # what autograd calls the last computation, and what to say of it
     "Sigmoid": "ends with a sigmoid, and losses that take logits apply another",
     "Softmax": "ends with a softmax, and losses that take logits apply another",
@@ -417,6 +418,8 @@ def _balance(case: _Case) -> Iterator[str]:
 
 
 def _pairs(case: _Case) -> Iterator[str]:
+    if min(case.view.shape[-2:]) < SMALLEST_PICTURE:
+        raise _NotCheckedError(f"needs images of {SMALLEST_PICTURE} pixels or more a side")
     edges = _unit(_edges(case.view.detach().float().cpu()))  # (B, H * W)
     labels = case.masks.cpu().reshape(len(edges), *case.masks.shape[-2:])  # (B, H, W)
     own = (edges * _unit(_outlines(labels))).sum(1)  # (B,): a correlation
