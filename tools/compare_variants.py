@@ -14,10 +14,10 @@ import argparse
 import json
 import sys
 import time
-from statistics import mean, median, stdev
+from collections.abc import Callable
+from statistics import mean, quantiles, stdev
 
 import torch
-from torch.utils.benchmark import Timer
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -55,7 +55,7 @@ CONTROLS = {
 }
 ROW = ("model", "channels", "epochs", "learning_rate", "channels_last")  # what makes a network what it is
 SHARED = ("data", "image_size", "images", "batch_size", "threads")
-TIMED_ROUNDS = 7
+WARM_UP, TIMED_ROUNDS = 3, 40
 
 
 def networks(settings: dict) -> dict[str, dict]:
@@ -125,26 +125,35 @@ def size(network: dict, settings: dict) -> dict[str, int]:
     return {"parameters": parameters, "multiply_adds": counter.get_total_flops() // 2}  # it counts both halves
 
 
-def time_steps(chosen: dict[str, dict], data: dict, settings: dict, rounds: int = TIMED_ROUNDS) -> dict[str, dict]:
+def time_steps(chosen: dict[str, dict], data: dict, settings: dict) -> dict[str, dict]:
     """Time one training step of each network, as a ratio to that of the plain UNet in the same round.
 
-    In every round each network has its turn, so that other work on the machine meets all of them.
+    In every round each network makes one step, so that other work on the machine meets all of them. What counts is
+    the time of this process on the processor, without the time in which it had to wait for others.
     """
     batch = [part[: settings["batch_size"]] for part in data["train"]]
     steps = {name: _step(network, batch, settings) for name, network in chosen.items()}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            timer = Timer("step()", globals={"step": step}, num_threads=settings["threads"])
-            times[name].append(timer.blocked_autorange(min_run_time=0.2).median)
-    ratios = {name: [t / base for t, base in zip(ts, times["UNet"], strict=True)] for name, ts in times.items()}
-    return {
-        name: {"median": round(median(r), 3), "lowest": round(min(r), 3), "highest": round(max(r), 3)}
-        for name, r in ratios.items()
-    }
+    ratios: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(WARM_UP + TIMED_ROUNDS):
+        times = {name: _seconds(step) for name, step in steps.items()}
+        if number >= WARM_UP:
+            for name, seconds in times.items():
+                ratios[name].append(seconds / times["UNet"])
+    return {name: _quartiles(values) for name, values in ratios.items()}
 
 
-def _step(network: dict, batch: list[torch.Tensor], settings: dict):
+def _seconds(step: Callable[[], None]) -> float:
+    start = time.process_time()
+    step()
+    return time.process_time() - start
+
+
+def _quartiles(values: list[float]) -> dict[str, float]:
+    lower, middle, upper = quantiles(values, n=4, method="inclusive")
+    return {"median": round(middle, 3), "lower_quartile": round(lower, 3), "upper_quartile": round(upper, 3)}
+
+
+def _step(network: dict, batch: list[torch.Tensor], settings: dict) -> Callable[[], None]:
     model: UNet = MODELS[network["model"]](1, channels=network["channels"])
     if network["channels_last"]:
         model.to(memory_format=torch.channels_last)
