@@ -80,6 +80,12 @@ def test_curves_are_drawn_with_names_and_positions():
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2
 
 
+def test_curves_that_are_counted_have_whole_numbers_below():
+    figure = plots.curves({"IoU": [0.2, 0.3, 0.7, 0.75, 0.8]}, xlabel="epoch")
+    figure.draw_without_rendering()
+    assert all(tick == int(tick) for tick in figure.axes[0].get_xticks())
+
+
 def test_a_history_is_drawn_with_its_values():
     record = History(train_loss=[0.5, 0.3, 0.2], val_loss=[0.45, 0.3, 0.25], val_iou=[0.6, 0.8, 0.85])
     figure = plots.history(record)

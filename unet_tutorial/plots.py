@@ -310,6 +310,8 @@ def curves(
         axes.plot(positions, values, label=name, color=COLORS[i % len(COLORS)], linestyle=dashes[i % len(dashes)])
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
+    if x is None:  # they are counted, so there is no epoch 1.5
+        axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
