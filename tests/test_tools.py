@@ -75,6 +75,7 @@ def test_a_failed_step_does_not_stop_the_others_and_fails_the_test(monkeypatch, 
     say = ["-c", "import os; print('threads', os.environ.get('OMP_NUM_THREADS'))"]
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(run, "STEPS", {"bad": ["-c", "raise SystemExit(3)"], "good": say, "parallel": [*say, "-n"]})
+    monkeypatch.setattr(run, "has_nuclei", lambda: True)
     assert run.test() == 1
     out = capfd.readouterr().out
     assert [line.split()[-1] for line in out.splitlines()[-4:-1]] == ["FAILED", "passed", "passed"]
@@ -171,3 +172,21 @@ def test_everything_that_is_asked_for_is_pinned_as_asked():
     for line in asked:
         if not line.startswith("#"):
             assert any(pin == line or pin.startswith(f"{line}==") for pin in pinned), line
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_without_the_real_pictures_only_what_needs_them_is_left_out_and_this_is_said(monkeypatch, capfd, there):
+    show = ["-c", "import sys; print(sys.argv[1:])"]
+    monkeypatch.setattr(run, "STEPS", {name: show for name in run.STEPS})
+    monkeypatch.setattr(run, "has_nuclei", lambda: there)
+    assert run.test() == 0
+    out = capfd.readouterr().out
+    for words in ("['-m', 'not real_nuclei']", "['--ignore=notebooks/14_nuclei.ipynb']", "Left out: the comparison"):
+        assert (words in out) != there
+    assert out.count("passed") == len(run.STEPS)
+
+
+def test_what_is_left_out_without_the_real_pictures_exists():
+    assert set(run.WITHOUT_NUCLEI) <= set(run.STEPS)
+    (ignored,) = run.WITHOUT_NUCLEI["notebooks run again"]
+    assert (run.ROOT / ignored.removeprefix("--ignore=")).is_file()
