@@ -1,20 +1,34 @@
 """The explorers that look into networks: what they show, against the whole network, hooks and plain loops."""
 
+import base64
+import io
+
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
+import provenance
+import record_training
+from unet_tutorial import records
 from unet_tutorial.data import SyntheticCellsDataset
 from unet_tutorial.metrics import iou, predicted_masks
 from unet_tutorial.pretrained import load_pretrained
 from unet_tutorial.widgets import (
     FeatureMaps,
+    Losses,
     ReceptiveField,
     SkipSwitchboard,
+    Threshold,
+    TrainingScrubber,
     Upsampling,
     feature_maps,
+    losses,
     receptive_field,
     skip_switchboard,
+    training_scrubber,
     upsampling,
 )
 
@@ -107,3 +121,71 @@ def test_the_damages_do_what_they_say():
     assert torch.equal(damaged["shift"][..., 2:], skip[..., :-2])  # 64 values for 128 pixels: 4 pixels are 2 values
     assert torch.equal(damaged["swapped channels"][:, 1], skip[:, 0])
     assert torch.equal(damaged["other image"][1], skip[0])
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.5, 0.95])
+def test_the_threshold_cuts_as_the_metrics_do(threshold):
+    image, truth = CELLS[2]
+    with torch.no_grad():
+        found = predicted_masks(load_pretrained("cells")(image[None]), threshold)[0]
+    numbers = Threshold(threshold=threshold, picture=2).shown.numbers
+    assert numbers["IoU"] == f"{iou(found[None], truth[None]).item():.3f}"
+    assert numbers["false positives"] == int((found > truth).sum())
+    assert numbers["precision"] == f"{truth[found == 1].mean():.3f}"
+    assert numbers["recall"] == f"{found[truth == 1].mean():.3f}"
+
+
+@pytest.mark.parametrize("setting", [(6, 10, 4, 64), (24, 7, 8, 96), (0, 13, 1, 128)])
+def test_losses_and_their_pull_are_those_of_the_formulas(setting):
+    shift, radius, confidence, side = setting
+    values, slopes, truth = losses.measured(*setting)
+    logits = confidence * (2 * losses.disc(side, losses.COLUMN + shift, radius) - 1)
+    p, n = torch.sigmoid(logits), logits.numel()
+    overlap, areas = (p * truth).sum(), p.sum() + truth.sum()
+    assert values["BCE"] == pytest.approx(F.binary_cross_entropy_with_logits(logits, truth).item(), rel=1e-5)
+    assert values["Dice loss"] == pytest.approx(1 - float(2 * overlap / areas), abs=1e-5)
+    assert values["combined"] == pytest.approx((values["BCE"] + values["Dice loss"]) / 2, rel=1e-5)
+    torch.testing.assert_close(slopes["BCE"], (p - truth)[0, 0], atol=1e-5, rtol=1e-4)
+    formula = 2 * (overlap - truth * areas) / areas**2 * p * (1 - p) * n  # chapter 10
+    torch.testing.assert_close(slopes["Dice loss"], formula[0, 0], atol=1e-5, rtol=1e-3)
+    shown = Losses(**dict(zip(("shift", "radius", "confidence", "side"), setting, strict=True))).shown.numbers
+    assert shown["BCE"] == f"{values['BCE']:.3f}" and shown["IoU"] == f"{1 - values['1 − IoU']:.2f}"
+
+
+def test_blue_pulls_up_and_orange_down():
+    colours = losses.in_colours(torch.tensor([[-2.0, 0.0, 0.5]]))
+    assert colours[0, 0, 2] > colours[0, 0, 0] and not colours[0, 1].any() and colours[0, 2, 0] > colours[0, 2, 2]
+
+
+def test_the_scrubber_shows_what_was_recorded():
+    for run in records.load("training")["runs"]:
+        for epoch in (1, 8):
+            numbers = TrainingScrubber(rate=run["learning_rate"], epoch=epoch).shown.numbers
+            assert numbers["training loss"] == f"{run['train_loss'][epoch - 1]:.2f}"
+            assert numbers["validation IoU"] == f"{run['val_iou'][epoch - 1]:.2f}"
+        addresses = [address for after in run["probabilities"] for address in after]
+        pictures = [Image.open(io.BytesIO(base64.b64decode(one.partition(",")[2]))) for one in addresses]
+        assert {picture.size for picture in pictures} == {(64, 64)} and len(pictures) == 8 * 2
+
+
+def test_the_recorded_predictions_fit_the_recorded_scores():
+    """The best of the recorded runs has found the cells of the pictures that are shown, the worst has not."""
+    runs = {run["learning_rate"]: run for run in records.load("training")["runs"]}
+    scores = {}
+    for rate in (0.01, 10.0):
+        found = Image.open(io.BytesIO(base64.b64decode(runs[rate]["probabilities"][-1][0].partition(",")[2])))
+        mask = torch.from_numpy(np.asarray(found.convert("L")) > 127).float()[None, None]
+        scores[rate] = iou(mask, training_scrubber.watched(0)[1][None]).item()
+    assert scores[0.01] > 0.7 and scores[10.0] == 0
+
+
+def test_a_small_recording_can_be_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(provenance, "RESULTS", tmp_path)
+    recipe = {"learning_rates": (0.001, 0.01), "epochs": 2, "batch_size": 2, "channels": (2, 4)}
+    threads = torch.get_num_threads()
+    try:
+        assert record_training.main(recipe, train=4, val=2) == 0
+    finally:
+        torch.set_num_threads(threads)
+    text = (tmp_path / "training.json").read_text(encoding="utf-8")
+    assert text.count("data:image/webp;base64,") == 2 * 2 * 2 and '"command": "python tools/record_training.py"' in text
