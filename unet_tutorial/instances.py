@@ -261,13 +261,15 @@ def from_logits(
     return _without_specks(objects, smallest)
 
 
-def otsu(image: np.ndarray) -> torch.Tensor:
+def otsu(image: np.ndarray, *, smallest: int = 30) -> torch.Tensor:
     """The oldest opponent: a threshold, and what hangs together above it is one object.
 
     Parameters
     ----------
     image : numpy.ndarray
         (H, W) numbers.
+    smallest : int, default 30
+        Objects of fewer pixels are left out, as in `from_logits`.
 
     Returns
     -------
@@ -277,7 +279,7 @@ def otsu(image: np.ndarray) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If the image has other axes.
+        If the image has other axes, or ``smallest`` is no whole number of at least 1.
 
     References
     ----------
@@ -285,10 +287,10 @@ def otsu(image: np.ndarray) -> torch.Tensor:
 
     Examples
     --------
-    >>> otsu(np.array([[1.0, 9.0, 1.0, 8.0, 8.0]]))
+    >>> otsu(np.array([[1.0, 9.0, 1.0, 8.0, 8.0]]), smallest=1)
     tensor([[0, 1, 0, 2, 2]])
     """
-    return torch.from_numpy(ndimage.label(_above_otsu(image))[0].astype(np.int64))
+    return _without_specks(ndimage.label(_above_otsu(image))[0], positive_int("smallest", smallest))
 
 
 def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 10, smallest: int = 30) -> torch.Tensor:
