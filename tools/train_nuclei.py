@@ -1,10 +1,11 @@
 """Train the network that tells touching nuclei apart, measure it, and record how.
 
-    python tools/train_nuclei.py train       write unet_tutorial/weights/nuclei.pt and nuclei.json
-    python tools/train_nuclei.py score       measure the weights that the book ships, and compare with their record
-    python tools/train_nuclei.py opponents   what a threshold and a watershed reach: results/nuclei_opponents.json
-    python tools/train_nuclei.py reader      the training of chapter 14: results/nuclei_reader.json
-    python tools/train_nuclei.py ablations   leave one thing out at a time: results/nuclei_ablations.json
+    python tools/train_nuclei.py train          write unet_tutorial/weights/nuclei.pt and nuclei.json
+    python tools/train_nuclei.py score          measure the weights that the book ships, and compare with their record
+    python tools/train_nuclei.py opponents      what a threshold and a watershed reach: results/nuclei_opponents.json
+    python tools/train_nuclei.py reader         the training of chapter 14: results/nuclei_reader.json
+    python tools/train_nuclei.py ablations      change one thing at a time: results/nuclei_ablations.json
+    python tools/train_nuclei.py augmentation   what it costs beside a step: results/nuclei_augmentation.json
 
 The data set (BBBC039) is found or downloaded as `unet_tutorial.data.nuclei.fetch_nuclei` says. Everything is chosen on
 the validation split. The test split is measured once for each result that is written.
@@ -14,8 +15,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -62,12 +65,14 @@ SHIPPED = {
 READER = SHIPPED | {"channels": (8, 16, 32, 64), "steps": 400, "epochs": 4, "precision": "float32"}
 REDUCED = SHIPPED | {"channels": (8, 16, 32, 64), "steps": 300, "epochs": 1}  # the same for all, so that it ends
 ABLATION_SEEDS = (0, 1)
+ROUNDS = 12  # of the measurement of the augmentation
 ABLATIONS = {
     "all of it": {},
     "without border class": {"border": 0},
     "without weight map": {"w0": 0.0},
     "without augmentation": {"augmentation": None},
     "without skip connections": {"skip": "none"},
+    "with elastic deformation": {"augmentation": SHIPPED["augmentation"] | {"elastic": 10.0}},
 }
 
 
@@ -178,6 +183,39 @@ def command_reader() -> None:
     keep("nuclei_reader", content, "reader", seeds=[READER["seed"]])
 
 
+def command_augmentation() -> None:
+    """Measure what the augmentation of a batch costs beside the training step on it: processor time, as ratios."""
+    batch = torch.rand(4, 1, 256, 256), torch.randint(0, 3, (4, 256, 256)), torch.ones(4, 256, 256)
+    model = UNet(1, num_classes=3, channels=READER["channels"]).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters())
+
+    def step() -> None:
+        optimizer.zero_grad()
+        weighted_cross_entropy(model(batch[0]), *batch[1:]).backward()
+        optimizer.step()
+
+    kinds = {
+        "flips and turns": Augmentation(light=0),
+        "light": Augmentation(flip=False),
+        "elastic": Augmentation(flip=False, light=0, elastic=10),
+    }
+    seconds = {name: [] for name in ("step", *kinds)}
+    for _ in range(ROUNDS):  # in turns, so that a busy moment meets all of them
+        seconds["step"].append(processor_seconds(step))
+        for name, augmentation in kinds.items():
+            seconds[name].append(processor_seconds(partial(augmentation, *batch)))
+    middle = {name: statistics.median(values[1:]) for name, values in seconds.items()}  # the first one warms up
+    shares = {name: round(middle[name] / middle["step"], 3) for name in kinds}
+    print(shares)
+    keep("nuclei_augmentation", {"share_of_a_step": shares}, "augmentation", seeds=[])
+
+
+def processor_seconds(call: Callable[[], object]) -> float:
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
 def command_ablations() -> None:
     """Train without one part at a time. What is kept already, of the same recipe, is not trained again."""
     splits = {split: NucleiDataset(split) for split in ("train", "val", "test")}
@@ -201,7 +239,12 @@ def keep(name: str, content: dict, command: str, seeds: list[int]) -> None:
 
 def main() -> int:
     commands = {"train": command_train, "score": command_score}
-    commands |= {"opponents": command_opponents, "reader": command_reader, "ablations": command_ablations}
+    commands |= {
+        "augmentation": command_augmentation,
+        "opponents": command_opponents,
+        "reader": command_reader,
+        "ablations": command_ablations,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=commands)
     torch.set_num_threads(1)  # the order of additions, and with it the last digit, depends on the threads
