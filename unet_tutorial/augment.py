@@ -1,7 +1,6 @@
 """Augmentation: more pictures out of few. Image, mask and weights change together, on the device of the batch.
 
-The library is kornia (Riba et al. 2020, doi:10.1109/WACV45572.2020.9093363), which works on batches of tensors. It is
-not among the package's own requirements: ``pip install kornia``.
+The library is kornia (Riba et al. 2020, doi:10.1109/WACV45572.2020.9093363), which works on batches of tensors.
 """
 
 from __future__ import annotations
