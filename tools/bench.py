@@ -41,9 +41,9 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "discs": Part(discs, seeds=(0, 1, 2, 3, 4)),
+    "discs": Part(discs, seeds=(1, 2, 3, 4, 5)),
     "models": Part(models),
-    "cells": Part(cells, seeds=(0, 1, 2)),
+    "cells": Part(cells, seeds=(1, 2, 3)),
     "chapters": Part(chapters),
     "pieces": Part(pieces),
 }

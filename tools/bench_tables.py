@@ -137,14 +137,26 @@ def named(failures: list[str]) -> str:
 def cells_tables(part: dict) -> list[Table]:
     """Return one row for every check of every size: medians over the seeds, with their range."""
     rows = []
-    for i, channels in enumerate(part["settings"]["sizes"]):
+    for i, network in enumerate(part["settings"]["networks"]):
         curves = [run["curves"][i] for run in part["runs"]]
         for checks in zip(*curves, strict=True):
             steps, seconds, ious, errors = zip(*checks, strict=True)
-            size = f"{channels} ({part['parameters'][i]:,} parameters)"
-            rows.append([size, str(steps[0]), ranged(seconds, 1), ranged(ious, 3), ranged(errors, 2)])
-    header = ["channels", "steps", "seconds", "IoU", "boundary error, pixels"]
+            rows.append(
+                [
+                    network_name(network),
+                    f"{part['parameters'][i]:,}",
+                    str(steps[0]),
+                    ranged(seconds, 1),
+                    ranged(ious, 3),
+                    ranged(errors, 2),
+                ]
+            )
+    header = ["network", "parameters", "steps", "seconds", "IoU", "boundary error, pixels"]
     return [{"caption": "Cells: scores on held-out images against time", "header": header, "rows": rows}]
+
+
+def network_name(network: dict) -> str:
+    return f"{network['block']} blocks, channels {plain(network['channels'])}"
 
 
 def ranged(values: tuple[float, ...], digits: int) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -30,26 +29,26 @@ DISCS = {
     "recipes": {
         "usual": {
             "channels": [32, 64, 128, 256],
+            "block": "double",
             "images": 500,
             "epochs": 4,
             "crop": None,
             "batch_size": 8,
             "loss": "BCE",
             "optimizer": "Adam",
-            "betas": [0.9, 0.999],  # of the gradients' two running averages
             "learning_rate": 0.001,
             "schedule": "constant",
             "channels_last": False,
         },
         "ours": {
             "channels": [8, 16, 32, 64],
-            "images": 352,
+            "block": "residual",
+            "images": 384,
             "epochs": 1,
-            "crop": 96,
-            "batch_size": 4,
+            "crop": 64,
+            "batch_size": 6,
             "loss": "BCE + Dice",
             "optimizer": "AdamW",
-            "betas": [0.9, 0.95],
             "learning_rate": 0.03,
             "schedule": "one-cycle",
             "channels_last": True,
@@ -58,7 +57,11 @@ DISCS = {
 }
 CELLS = {
     "check_every": 50,
-    "sizes": [[4, 8, 16, 32], [8, 16, 32, 64], [16, 32, 64, 128]],
+    "networks": [
+        {"channels": [8, 16, 32, 64], "block": "double"},
+        {"channels": [8, 16, 32, 64], "block": "residual"},
+        {"channels": [16, 32, 64, 128], "block": "residual"},
+    ],
     "recipe": {
         "images": 1200,
         "epochs": 1,
@@ -66,7 +69,6 @@ CELLS = {
         "batch_size": 4,
         "loss": "BCE + Dice",
         "optimizer": "AdamW",
-        "betas": [0.9, 0.999],
         "learning_rate": 0.01,
         "schedule": "one-cycle",
         "channels_last": True,
@@ -177,7 +179,7 @@ def train(data: type, recipe: dict, seed: int, every: int, metrics: tuple, targe
     """Train once, until the first metric reaches a target; return steps, seconds and the scores of every check."""
     torch.manual_seed(seed)
     images, masks = held_out(data, seed)
-    model = UNet(1, channels=recipe["channels"])
+    model = network(recipe)
     loader = NewEveryEpoch(data, seed, recipe)
     watched = Watched(loader, lambda: look(model, images, masks, metrics, target), every, target)
     try:
@@ -186,7 +188,7 @@ def train(data: type, recipe: dict, seed: int, every: int, metrics: tuple, targe
             watched,
             [(images[:1], masks[:1])],  # what fit itself evaluates after an epoch is counted, so let it be little
             epochs=recipe["epochs"],
-            optimizer=partial(getattr(torch.optim, recipe["optimizer"]), betas=tuple(recipe["betas"])),
+            optimizer=getattr(torch.optim, recipe["optimizer"]),
             loss=LOSSES[recipe["loss"]],
             learning_rate=recipe["learning_rate"],
             schedule=recipe["schedule"],
@@ -201,8 +203,12 @@ def train(data: type, recipe: dict, seed: int, every: int, metrics: tuple, targe
     return {"reached": reached, "steps": steps, "seconds": seconds, "curve": watched.curve}
 
 
-def parameters(channels: list[int]) -> int:
-    return sum(p.numel() for p in UNet(1, channels=channels).parameters())
+def network(recipe: dict) -> UNet:
+    return UNet(1, channels=recipe["channels"], block=recipe["block"])
+
+
+def parameters(recipe: dict) -> int:
+    return sum(p.numel() for p in network(recipe).parameters())
 
 
 def discs(seeds: list[int], settings: dict = DISCS) -> dict:
@@ -218,7 +224,7 @@ def discs(seeds: list[int], settings: dict = DISCS) -> dict:
             both[name] = sorted(repeats, key=lambda run: run["seconds"])[len(repeats) // 2]
         runs.append({"seed": seed, "times_faster": ratio(both), **both})
         print(f"seed {seed}: {summary(both)}", flush=True)
-    sizes = {name: parameters(recipe["channels"]) for name, recipe in settings["recipes"].items()}
+    sizes = {name: parameters(recipe) for name, recipe in settings["recipes"].items()}
     return {"settings": settings, "parameters": sizes, "runs": runs}
 
 
@@ -238,14 +244,14 @@ def summary(both: dict) -> str:
 
 
 def cells(seeds: list[int], settings: dict = CELLS) -> dict:
-    """Train every size from every seed, and return the part of the record: scores against seconds."""
+    """Train every network from every seed, and return the part of the record: scores against seconds."""
     runs = []
     for seed in seeds:
         curves = []
-        for channels in settings["sizes"]:
-            recipe = {**settings["recipe"], "channels": channels}
+        for kind in settings["networks"]:
+            recipe = {**settings["recipe"], **kind}
             run = train(SyntheticCellsDataset, recipe, seed, settings["check_every"], (iou, boundary_error))
             curves.append(run["curve"])
-            print(f"seed {seed}, channels {channels}: {run['steps']} steps, {run['seconds']:.1f} s", flush=True)
+            print(f"seed {seed}, {kind}: {run['steps']} steps, {run['seconds']:.1f} s", flush=True)
         runs.append({"seed": seed, "curves": curves})
-    return {"settings": settings, "parameters": [parameters(c) for c in settings["sizes"]], "runs": runs}
+    return {"settings": settings, "parameters": [parameters(kind) for kind in settings["networks"]], "runs": runs}
