@@ -479,6 +479,7 @@ def _names(folder: Path, split: str) -> list[str]:
 def _download(address: str, name: str, folder: Path, progress: bool) -> Path:
     """Fetch one archive, unless it is there; pooch gives it its name only when its check sum is right."""
     get = pooch.HTTPDownloader(progressbar=progress, timeout=30)
+    pooch.get_logger().setLevel("WARNING")  # it would print the whole path of the user's folder
     try:
         return Path(pooch.retrieve(f"{address}{name}", f"sha256:{ARCHIVES[name]}", name, folder, downloader=get))
     except (requests.RequestException, OSError) as error:
