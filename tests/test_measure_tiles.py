@@ -33,7 +33,7 @@ def test_the_sheet_holds_the_pictures_in_their_order(tmp_path):
 
 def test_the_peak_sees_what_was_held_and_given_back():
     with measure_tiles.Peak() as peak:
-        with mmap.mmap(-1, 64 * 2**20) as held:  # new pages, and not some that an earlier test has given back
+        with mmap.mmap(-1, 64 * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:  # new pages, no used ones
             for _ in range(64):
                 held.write(bytes([1]) * 2**20)
             for _ in range(1000):  # on a busy machine the thread may have to wait for its turn
