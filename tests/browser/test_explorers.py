@@ -219,6 +219,19 @@ def test_without_javascript_a_still_stands_there(browser, addresses, pages, name
 
 
 @pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
+def test_on_a_phone_controls_and_drawing_are_seen_together(one_page, explorer, live):
+    page, _ = one_page(explorer(), width=360)
+    page.set_viewport_size({"width": 360, "height": 700})
+    (one,) = live(page)
+    one.figure.evaluate("(figure) => figure.scrollIntoView()")
+    drawing, board = (one.figure.locator(name).first.bounding_box() for name in (".panel svg", ".controls"))
+    assert 0 <= drawing["y"] and board["y"] + board["height"] <= 700
+    assert board["y"] - drawing["y"] >= 200  # so much of the drawing is not covered
+    one.move(0, 1)
+    one.check()
+
+
+@pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
 def test_print_shows_the_state_and_no_controls(one_page, explorer, live):
     page, _ = one_page(explorer(), width=360)
     (one,) = live(page)
