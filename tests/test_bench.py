@@ -20,7 +20,7 @@ import bench_tables
 import bench_training
 import notebooks
 import provenance
-from unet_tutorial import records
+from unet_tutorial import _kept, records
 from unet_tutorial.data.synthetic import SyntheticCircleDataset
 from unet_tutorial.metrics import iou
 from unet_tutorial.training import evaluate
@@ -34,7 +34,7 @@ def results(monkeypatch, tmp_path):
     """An empty folder for the record, and a commit that stays the same."""
     (tmp_path / "results").mkdir()
     monkeypatch.setattr(provenance, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(records, "files", lambda package: tmp_path)
+    monkeypatch.setattr(_kept, "files", lambda package: tmp_path)
     monkeypatch.setattr(provenance, "commit", lambda: "0123456789ab")
     monkeypatch.setattr(bench_training, "HELD_OUT", 4)
     return tmp_path / "results" / "bench.json"

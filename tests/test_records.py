@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import provenance
-from unet_tutorial import records
+from unet_tutorial import _kept, records
 
 
 @pytest.fixture
 def results(monkeypatch, tmp_path):
     """Read and write results in an empty folder."""
     monkeypatch.setattr(provenance, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(records, "files", lambda package: tmp_path)
+    monkeypatch.setattr(_kept, "files", lambda package: tmp_path)
     return tmp_path / "results"
 
 

@@ -32,6 +32,7 @@ NBVAL += ["--nbval-sanitize-with", str(ROOT / "tools" / "nbval.cfg")]
 # The steps of a test, the quick ones first. Each is a plain command of this Python.
 STEPS = {
     "style": ["-m", "ruff", "check", "."],
+    "format": ["-m", "ruff", "format", "--check", "."],
     "sources": ["tools/check_sources.py"],
     "notebooks against their text": ["tools/notebooks.py", "check"],
     "package and tools": [*PYTEST, "-n", "2", "--ignore=tests/browser"],

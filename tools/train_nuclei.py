@@ -5,6 +5,8 @@
     python tools/train_nuclei.py opponents      what a threshold and a watershed reach: results/nuclei_opponents.json
     python tools/train_nuclei.py reader         the training of chapter 14: results/nuclei_reader.json
     python tools/train_nuclei.py ablations      change one thing at a time: results/nuclei_ablations.json
+    python tools/train_nuclei.py candidates     the recipes among which the shipped one was chosen, on the validation
+                                                fields: results/nuclei_candidates.json
     python tools/train_nuclei.py augmentation   what it costs beside a step: results/nuclei_augmentation.json
 
 The data set (BBBC039) is found or downloaded as `unet_tutorial.data.nuclei.fetch_nuclei` says. Everything is chosen on
@@ -48,13 +50,15 @@ from unet_tutorial.unet import UNet
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "unet_tutorial" / "weights"
 CHECKPOINT = ROOT / "build" / "nuclei-checkpoint.pt"
+PLAIN = {"flip": True, "light": 0.25, "elastic": 0.0}
+ELASTIC = PLAIN | {"elastic": 10.0}
 SHIPPED = {
     "seed": 0,
     "channels": (12, 24, 48, 96),
     "skip": "concat",
     "border": 2,
     "w0": 10.0,
-    "augmentation": {"flip": True, "light": 0.25, "elastic": 0.0},
+    "augmentation": PLAIN,
     "crop": 256,
     "batch_size": 4,
     "steps": 1500,
@@ -62,9 +66,9 @@ SHIPPED = {
     "learning_rate": 0.01,
     "precision": "bfloat16",  # on a processor with instructions for it, 1.7 times as fast as float32
 }
-READER = SHIPPED | {"channels": (8, 16, 32, 64), "steps": 400, "epochs": 4, "precision": "float32"}
-REDUCED = SHIPPED | {"channels": (8, 16, 32, 64), "steps": 300, "epochs": 1}  # the same for all, so that it ends
-ABLATION_SEEDS = (0, 1)
+READER = SHIPPED | {"channels": (8, 16, 32, 64), "augmentation": PLAIN, "steps": 400, "epochs": 4}
+READER |= {"precision": "float32"}
+REDUCED = READER | {"steps": 300, "epochs": 1, "precision": "bfloat16"}  # for all ablations, so that they end
 ROUNDS = 12  # of the measurement of the augmentation
 ABLATIONS = {
     "all of it": {},
@@ -72,7 +76,13 @@ ABLATIONS = {
     "without weight map": {"w0": 0.0},
     "without augmentation": {"augmentation": None},
     "without skip connections": {"skip": "none"},
-    "with elastic deformation": {"augmentation": SHIPPED["augmentation"] | {"elastic": 10.0}},
+    "with elastic deformation": {"augmentation": ELASTIC},
+}
+CANDIDATES = {
+    "1,500 steps": {"steps": 1500, "augmentation": PLAIN},
+    "1,500 steps, elastic": {"steps": 1500, "augmentation": ELASTIC},
+    "3,000 steps": {"steps": 3000, "augmentation": PLAIN},
+    "3,000 steps, elastic": {"steps": 3000, "augmentation": ELASTIC},
 }
 
 
@@ -216,20 +226,20 @@ def processor_seconds(call: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def command_ablations() -> None:
-    """Train without one part at a time. What is kept already, of the same recipe, is not trained again."""
-    splits = {split: NucleiDataset(split) for split in ("train", "val", "test")}
-    kept = records.load("nuclei_ablations")["runs"] if "nuclei_ablations" in records.available() else []
-    for seed in ABLATION_SEEDS:
-        for name, change in ABLATIONS.items():
-            recipe = json.loads(json.dumps(REDUCED | change | {"seed": seed}))  # as it will be read: lists, no tuples
+def compare(name: str, changes: dict[str, dict], base: dict, seeds: tuple[int, ...], split: str) -> None:
+    """Train with one change at a time and measure. What is kept already, of the same recipe, is not trained again."""
+    splits = {key: NucleiDataset(key) for key in ("train", "val", split)}
+    kept = records.load(f"nuclei_{name}")["runs"] if f"nuclei_{name}" in records.available() else []
+    for seed in seeds:
+        for what, change in changes.items():
+            recipe = json.loads(json.dumps(base | change | {"seed": seed}))  # as it will be read: lists, no tuples
             if any(run["recipe"] == recipe for run in kept):
                 continue
-            found = measure(train(recipe, splits["train"], splits["val"]), splits["test"])
-            kept = [run for run in kept if (run["name"], run["recipe"]["seed"]) != (name, seed)]
-            kept.append({"name": name, "recipe": recipe, "commit": provenance.commit(), "scores": found})
-            print(f"{name}, seed {seed}: {found}")
-            keep("nuclei_ablations", {"runs": kept}, "ablations", seeds=list(ABLATION_SEEDS))
+            found = measure(train(recipe, splits["train"], splits["val"]), splits[split])
+            kept = [run for run in kept if (run["name"], run["recipe"]["seed"]) != (what, seed)]
+            kept.append({"name": what, "recipe": recipe, "commit": provenance.commit(), "scores": found})
+            print(f"{what}, seed {seed}: {found}")
+            keep(f"nuclei_{name}", {"runs": kept}, name, seeds=list(seeds))
 
 
 def keep(name: str, content: dict, command: str, seeds: list[int]) -> None:
@@ -243,7 +253,8 @@ def main() -> int:
         "augmentation": command_augmentation,
         "opponents": command_opponents,
         "reader": command_reader,
-        "ablations": command_ablations,
+        "ablations": partial(compare, "ablations", ABLATIONS, REDUCED, seeds=(0, 1), split="test"),
+        "candidates": partial(compare, "candidates", CANDIDATES, SHIPPED, seeds=(0,), split="val"),
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=commands)

@@ -47,9 +47,7 @@ def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     return _cross_entropy(logits, masks).mean()
 
 
-def dice_loss(
-    logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1e-6, per_image: bool = True
-) -> torch.Tensor:
+def dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1e-6, per_image: bool = True) -> torch.Tensor:
     r"""Soft Dice loss: one minus twice the overlap over the sum of both areas.
 
     With the probabilities :math:`p` and the mask :math:`m`, and sums over the pixels,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._checks import option
+from . import _kept
 from .checkpoints import read_checkpoint
 from .variants import MODELS, build
 
@@ -27,8 +26,7 @@ def available() -> list[str]:
     >>> available()
     ['cells', 'nuclei']
     """
-    folder = files("unet_tutorial") / "weights"
-    return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json"))
+    return _kept.names("weights")
 
 
 def pretrained_record(name: str = "cells") -> dict[str, Any]:
@@ -53,8 +51,7 @@ def pretrained_record(name: str = "cells") -> dict[str, Any]:
     >>> pretrained_record("cells")["config"]["channels"]
     [8, 16, 32, 64]
     """
-    option("name", name, available())
-    return json.loads((files("unet_tutorial") / "weights" / f"{name}.json").read_text(encoding="utf-8"))
+    return _kept.read("weights", name)
 
 
 def load_pretrained(name: str = "cells") -> nn.Module:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from typing import Any
 
-from ._checks import option
+from . import _kept
 
 
 def available() -> list[str]:
@@ -21,8 +19,7 @@ def available() -> list[str]:
     >>> "none of this name" in available()
     False
     """
-    folder = files("unet_tutorial") / "results"
-    return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json"))
+    return _kept.names("results")
 
 
 def load(name: str) -> dict[str, Any]:
@@ -51,5 +48,4 @@ def load(name: str) -> dict[str, Any]:
     ...
     ValueError: name must be one of ..., but got 'none of this name'.
     """
-    option("name", name, available())
-    return json.loads((files("unet_tutorial") / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return _kept.read("results", name)

@@ -280,9 +280,7 @@ def _check_axes(values: np.ndarray, binary: bool) -> None:
         raise ValueError(f"mask must have the shape (H, W) or (B, H, W) for class indices, but got {shape}.{hint}")
     _check_not_255(values)
     hint = {2: " Add the channel axis with mask[None].", 3: " Add the channel axis with mask[:, None]."}
-    raise ValueError(
-        f"mask must have the shape (1, H, W) or (B, 1, H, W), but got {shape}.{hint.get(len(shape), '')}"
-    )
+    raise ValueError(f"mask must have the shape (1, H, W) or (B, 1, H, W), but got {shape}.{hint.get(len(shape), '')}")
 
 
 def _check_not_255(values: np.ndarray) -> None:
