@@ -81,6 +81,7 @@ ABLATIONS = {
 CANDIDATES = {
     "1,500 steps": {"steps": 1500, "augmentation": PLAIN},
     "1,500 steps, elastic": {"steps": 1500, "augmentation": ELASTIC},
+    "1,500 steps, no augmentation": {"steps": 1500, "augmentation": None},
     "3,000 steps": {"steps": 3000, "augmentation": PLAIN},
     "3,000 steps, elastic": {"steps": 3000, "augmentation": ELASTIC},
 }
@@ -145,9 +146,8 @@ def command_train() -> None:
         "model": type(model).__name__,
         "config": model.config,
         "recipe": SHIPPED | {"data": "NucleiDataset"},
-        "versions": provenance.versions(),
         "scores": {split: measure(model, splits[split]) for split in ("val", "test")},
-        "command": "python tools/train_nuclei.py train",
+        "provenance": provenance.provenance("python tools/train_nuclei.py train", [SHIPPED["seed"]]),
     }
     (WEIGHTS / "nuclei.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     CHECKPOINT.unlink()

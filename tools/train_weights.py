@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from provenance import versions
+from provenance import provenance
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
 from unet_tutorial.training import evaluate, fit
 from unet_tutorial.unet import UNet
@@ -69,9 +69,8 @@ def main() -> int:
         "model": type(model).__name__,
         "config": model.config,
         "recipe": RECIPES[name],
-        "versions": versions(),
         "scores": scores,
-        "command": f"python tools/train_weights.py {name}",
+        "provenance": provenance(f"python tools/train_weights.py {name}", [RECIPES[name]["seed"]]),
     }
     torch.save(model.state_dict(), WEIGHTS / f"{name}.pt")
     (WEIGHTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
