@@ -1,7 +1,9 @@
 """The nuclei: found or fetched whole or not at all, decoded as they are, and pictures of one's own."""
 
+import errno
 import hashlib
 import io
+import shutil
 import threading
 import zipfile
 from functools import partial
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from skimage import io as pictures
+from skimage.transform import resize
+from torch.nn import functional
 
 from unet_tutorial.data import nuclei
 from unet_tutorial.data.nuclei import (
@@ -161,6 +165,43 @@ def test_a_download_that_was_altered_is_refused_and_not_kept(cache, server):
         server.fetch()
     assert find_nuclei() is None and not cache.exists()
     server.archives["masks.zip"] = right
+    assert server.fetch() == cache
+
+
+def test_a_network_that_answers_with_a_page_of_its_own_is_seen_through(cache, server):
+    right, server.archives = server.archives, dict.fromkeys(nuclei.ARCHIVES, b"<html>Welcome. Please sign in.</html>")
+    with pytest.raises(ValueError, match="the network sent a page of its own, such as one to sign in") as caught:
+        server.fetch()
+    for word in ("images.zip must have the SHA-256", "Nothing of it was kept", "UNET_TUTORIAL_DATA"):
+        assert word in str(caught.value)
+    assert not cache.exists() and not any(path.is_file() for path in cache.parent.rglob("*"))
+    server.archives = right
+    assert server.fetch() == cache
+
+
+def test_a_cache_that_cannot_be_written_is_named(monkeypatch, server, tmp_path):
+    monkeypatch.delenv(nuclei.VARIABLE, raising=False)
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(nuclei, "cache_folder", lambda: tmp_path / "file" / "cache" / "bbbc039")
+    with pytest.raises(OSError, match="could not take them .*or permit writing, and run this again") as caught:
+        server.fetch()
+    assert not isinstance(caught.value, ConnectionError) and server.asked == []
+    assert str(tmp_path / "file" / "cache") in str(caught.value) and "UNET_TUTORIAL_DATA" in str(caught.value)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place, name", [(shutil, "move"), (zipfile.ZipFile, "extractall")])
+def test_a_full_disk_leaves_nothing_half_made(monkeypatch, cache, server, place, name):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, full)
+        with pytest.raises(OSError, match="No space left on device.*Make room for 250 MB there") as caught:
+            server.fetch()
+    assert not isinstance(caught.value, ConnectionError)
+    left = {path.relative_to(cache.parent).as_posix() for path in cache.parent.rglob("*") if path.is_file()}
+    assert left <= {f"bbbc039-downloads/{archive}" for archive in nuclei.ARCHIVES}, "whole archives at most"
     assert server.fetch() == cache
 
 
@@ -367,6 +408,117 @@ def test_what_is_wrong_with_pictures_of_ones_own_is_said(mine, tmp_path):
         path.unlink()
     with pytest.raises(ValueError, match="must hold pictures .*, but there is none in"):
         own_pictures(mine)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ([[0, 0.25], [0.5, 1]], "float32 and holds 0.25, 0.5. Was it resized with interpolation"),
+        ([[0, np.nan], [np.inf, 1]], "float32 and holds inf, nan"),
+        ([[0, 1e30], [0, 1]], "float32 and holds 1e.30"),
+        ([[0, -1], [0, 2]], "float32 and holds -1.$"),
+    ],
+)
+def test_a_mask_of_other_numbers_than_whole_ones_is_refused(mine, values, message):
+    wrong = np.kron(np.array(values, dtype=np.float32), np.ones((24, 20), dtype=np.float32))
+    save(mine / "masks" / "second.tif", wrong)
+    with pytest.raises(ValueError, match=rf"second.tif' must hold whole numbers, .* but it is {message}"):
+        own_pictures(mine)
+
+
+def test_whole_numbers_in_floating_point_lose_nothing(mine):
+    numbered = pictures.imread(mine / "masks" / "second.tif")
+    save(mine / "masks" / "second.tif", numbered.astype(np.float32))
+    assert own_pictures(mine).instances(1).tolist() == numbered.tolist()
+
+
+def test_masks_of_which_none_marks_an_object_are_refused(mine):
+    save(mine / "masks" / "second.tif", np.zeros((48, 40), dtype=np.uint16))
+    assert own_pictures(mine).instances(1).max() == 0, "one picture may hold nothing"
+    save(mine / "masks" / "first.png", np.zeros((32, 40), dtype=np.uint8))
+    with pytest.raises(ValueError, match="must mark at least one object, but all 2 in .*masks' hold nothing but 0"):
+        own_pictures(mine)
+
+
+def discs(rng, numbers, side, smallest, largest) -> np.ndarray:
+    """Draw discs of these numbers at random places, one over the other: uint16 (side, side)."""
+    y, x = np.mgrid[:side, :side]
+    mask = np.zeros((side, side), dtype=np.uint16)
+    for number in numbers:
+        row, column = rng.uniform(0, side, 2)
+        mask[np.hypot(y - row, x - column) < rng.uniform(smallest, largest)] = number
+    return mask
+
+
+def bilinear(mask, factor):  # without looking at what lies between, as many libraries do
+    channels = torch.from_numpy(mask.astype(np.float32))[None, None]  # (1, 1, H, W)
+    return functional.interpolate(channels, scale_factor=factor, mode="bilinear")[0, 0].numpy()
+
+
+def scaled(mask, factor, **options):
+    size = [round(factor * side) for side in mask.shape]
+    return resize(mask.astype(float), size, preserve_range=True, **options).clip(0, mask.max())
+
+
+@pytest.mark.parametrize(
+    "shrink",
+    [
+        partial(bilinear, factor=0.5),
+        partial(bilinear, factor=2.7),
+        partial(scaled, factor=0.25, order=1, anti_aliasing=True),
+        partial(scaled, factor=0.6, order=3, anti_aliasing=True),
+        partial(scaled, factor=3, order=1),
+        partial(scaled, factor=3, order=3),
+    ],
+)
+@pytest.mark.parametrize("value, dtype", [(255, np.uint8), (65535, np.uint16)])
+def test_a_mask_of_two_values_that_was_interpolated_is_refused(mine, shrink, value, dtype):
+    rng = np.random.default_rng(0)
+    for count in (1, 4, 12, 12):
+        marked = discs(rng, [value] * count, 128, 8, 25)
+        mask = shrink(marked).round().astype(dtype)
+        assert mask.max() == value and len(np.unique(mask)) > 4
+        save(mine / "images" / "second.png", np.full(mask.shape, 90, dtype=np.uint8))
+        save(mine / "masks" / "second.tif", mask)
+        with pytest.raises(ValueError, match=f"second.tif' .* as in a mask of 0 and {value} that was resized with int"):
+            own_pictures(mine)
+        save(mine / "masks" / "second.tif", (mask > value // 2).astype(dtype))  # the way out that the message names
+        assert own_pictures(mine).instances(1).max() <= count
+
+
+def numbered_masks(rng):
+    """Yield masks that number their objects in every way that might be taken for a rim."""
+    yield discs(rng, rng.permutation(40) + 1, 100, 4, 14)  # crowded, one over the other
+    yield discs(rng, rng.permutation(9) + 1, 100, 10, 30)
+    yield discs(rng, rng.permutation(60) + 1, 100, 0.6, 3)  # hardly any pixels
+    yield discs(rng, rng.permutation(500) + 1, 40, 1, 2)  # so many that no background is left
+    yield discs(rng, rng.integers(1, 5, 40), 100, 3, 12)  # four colours, so that touching objects may differ
+    top, left, side = *rng.integers(0, 80, 2), rng.integers(8, 20)
+    yield discs(rng, rng.permutation(60) + 1, 100, 4, 14)[top : top + side, left : left + side]  # slivers at the frame
+    for apart in (0, 4):  # one large object with the largest number, and small ones that touch it or do not
+        mask, radius = np.zeros((80, 80), dtype=np.uint16), rng.uniform(8, 25)
+        distance = np.hypot(*(np.mgrid[:80, :80] - 40))
+        for number in range(1, rng.integers(4, 14)):
+            angle = rng.uniform(0, 2 * np.pi)
+            centre = 40 + (radius + apart) * np.array([np.sin(angle), np.cos(angle)])
+            mask[np.hypot(*(np.mgrid[:80, :80] - centre[:, None, None])) < rng.uniform(0.6, 3.5)] = number
+        mask[distance < radius] = 255
+        yield mask
+
+
+def test_masks_that_number_their_objects_are_never_taken_for_interpolated(tmp_path):
+    rng = np.random.default_rng(0)
+    masks = [mask for _ in range(40) for mask in numbered_masks(rng)]
+    assert sum(len(np.unique(mask)) > 4 for mask in masks) > 200, "the others have too few values to be asked"
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    for number, mask in enumerate(masks):
+        save(tmp_path / "images" / f"{number:03}.png", np.full(mask.shape, 90, dtype=np.uint8))
+        save(tmp_path / "masks" / f"{number:03}.tif", mask)
+    data = own_pictures(tmp_path)
+    for number, mask in enumerate(masks):
+        if len(np.unique(mask)) > 2:
+            assert np.array_equal(data.instances(number), mask)
 
 
 # The real data set ---------------------------------------------------------------------------------------------------

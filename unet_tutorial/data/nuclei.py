@@ -24,7 +24,7 @@ from skimage import io
 from torch.utils.data import Dataset
 
 from .._checks import option, positive_int
-from .masks import check_pair
+from .masks import _listed, check_pair
 
 VARIABLE = "UNET_TUTORIAL_DATA"
 ADDRESS = "https://data.broadinstitute.org/bbbc/BBBC039/"
@@ -33,6 +33,7 @@ ARCHIVES = {  # name and sha256
     "masks.zip": "f9e6043d8ca56344a4886f96a700d804d6ee982f31e2b2cd3194af2a053c2710",
     "metadata.zip": "a2c1f900bed9ba92a99553efd4c2ae98598433691c7401d818653ab61110deb2",
 }
+SPACE = 250  # MB, for the archives and what is in them
 SPLITS = {"train": "training.txt", "val": "validation.txt", "test": "test.txt"}
 PICTURES = (".png", ".tif", ".tiff")
 
@@ -108,6 +109,8 @@ def fetch_nuclei(*, address: str = ADDRESS, progress: bool = True) -> Path:
     ------
     ConnectionError
         If an archive cannot be fetched. The message says what to download, and where to put it.
+    OSError
+        If the cache cannot be written, or the disk is full. `ConnectionError` is one too.
     ValueError
         If an archive is not the one that is expected, or names files outside its folder, or as `find_nuclei`.
 
@@ -129,21 +132,15 @@ def fetch_nuclei(*, address: str = ADDRESS, progress: bool = True) -> Path:
     if folder is not None:
         return folder
     folder = cache_folder()
-    downloads = folder.with_name("bbbc039-downloads")
-    downloads.mkdir(parents=True, exist_ok=True)
-    archives = [_download(address, name, downloads, progress) for name in ARCHIVES]
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="bbbc039-unpacking-") as unpacked:
-        for archive in archives:
-            _unpack(archive, Path(unpacked))
-        missing = _missing(Path(unpacked))
-        if missing is not None:
-            raise ValueError(f"the archives of {address} must hold the whole data set, but {missing}.")
-        shutil.rmtree(folder, ignore_errors=True)  # what is left of a damaged one
-        (whole := Path(unpacked) / "whole").mkdir()
-        for part in ("images", "masks", "metadata"):
-            os.replace(Path(unpacked) / part, whole / part)
-        os.replace(whole, folder)  # one operation: the data set is there, or it is not
-    shutil.rmtree(downloads)
+    try:
+        _fetch(folder, address, progress)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise OSError(
+            f"the nuclei (BBBC039) are not on this computer, and '{folder.parent}' could not take them ({error}). Make "
+            f"room for {SPACE} MB there, or permit writing, and run this again. {_by_hand(address)}"
+        ) from error
     return folder
 
 
@@ -369,8 +366,18 @@ def own_pictures(folder: str | Path) -> InstanceDataset:
     Raises
     ------
     ValueError
-        If a folder, an image or a mask is missing, two files have one name, a file holds several channels, or an
-        image and its mask do not keep the contract of `unet_tutorial.data.masks.check_pair`.
+        If a folder, an image or a mask is missing, two files have one name, a file holds several channels, a mask
+        holds other numbers than whole ones of at least 0 or looks like a mask of two values that was resized with
+        interpolation, no mask of the folder marks an object, or an image and its mask do not keep the contract of
+        `unet_tutorial.data.masks.check_pair`.
+
+    Notes
+    -----
+    Interpolation leaves a rim of other values around what was marked, and each of them would count as an object. A
+    mask is refused if it has at least three values below its largest, more than two thirds of their pixels lie on a
+    slope, with a smaller and a larger value beside them, and less than half of the edge of the largest value touches
+    the background. What leaves a rim on few edges only, or was done to a mask that numbers its objects, is not
+    recognised: look at what was read.
 
     Examples
     --------
@@ -391,7 +398,13 @@ def own_pictures(folder: str | Path) -> InstanceDataset:
                 f"{part}: {', '.join(alone[:5])}{', ...' if len(alone) > 5 else ''}."
             )
     pictures = [_one_channel(images[name]) for name in images]
-    return InstanceDataset(list(images), pictures, [_objects(_one_channel(masks[name])) for name in images])
+    instances = [_objects(_one_channel(masks[name]), masks[name]) for name in images]
+    if not any(labels.any() for labels in instances):
+        raise ValueError(
+            f"the masks must mark at least one object, but all {len(instances)} in '{folder / 'masks'}' hold nothing "
+            f"but 0. Give every object a number above 0."
+        )
+    return InstanceDataset(list(images), pictures, instances)
 
 
 class Crops(Dataset):
@@ -476,24 +489,50 @@ def _names(folder: Path, split: str) -> list[str]:
     return []
 
 
+def _fetch(folder: Path, address: str, progress: bool) -> None:
+    """Download, unpack beside the folder, and move the whole data set into it."""
+    downloads = folder.with_name("bbbc039-downloads")
+    downloads.mkdir(parents=True, exist_ok=True)
+    archives = [_download(address, name, downloads, progress) for name in ARCHIVES]
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="bbbc039-unpacking-") as unpacked:
+        for archive in archives:
+            _unpack(archive, Path(unpacked))
+        missing = _missing(Path(unpacked))
+        if missing is not None:
+            raise ValueError(f"the archives of {address} must hold the whole data set, but {missing}.")
+        shutil.rmtree(folder, ignore_errors=True)  # what is left of a damaged one
+        (whole := Path(unpacked) / "whole").mkdir()
+        for part in ("images", "masks", "metadata"):
+            os.replace(Path(unpacked) / part, whole / part)
+        os.replace(whole, folder)  # one operation: the data set is there, or it is not
+    shutil.rmtree(downloads, ignore_errors=True)  # the data set is there
+
+
 def _download(address: str, name: str, folder: Path, progress: bool) -> Path:
     """Fetch one archive, unless it is there; pooch gives it its name only when its check sum is right."""
     get = pooch.HTTPDownloader(progressbar=progress, timeout=30)
     pooch.get_logger().setLevel("WARNING")  # it would print the whole path of the user's folder
     try:
         return Path(pooch.retrieve(f"{address}{name}", f"sha256:{ARCHIVES[name]}", name, folder, downloader=get))
-    except (requests.RequestException, OSError) as error:
+    except requests.RequestException as error:
         raise ConnectionError(
             f"the nuclei (BBBC039) are not on this computer, and {address}{name} could not be fetched "
-            f"({type(error).__name__}). Run this again when there is a network. Or download "
-            f"{', '.join(ARCHIVES)} from {address} elsewhere, unpack all three into one folder, and set the "
-            f"environment variable {VARIABLE} to that folder."
+            f"({type(error).__name__}). Run this again when there is a network. {_by_hand(address)}"
         ) from error
     except ValueError as error:  # pooch's word for a wrong check sum
         raise ValueError(
             f"{address}{name} must have the SHA-256 {ARCHIVES[name]}, but what came has another: the download was "
-            f"altered or cut off. Nothing of it was kept; run this again."
+            f"altered or cut off, or the network sent a page of its own, such as one to sign in. Nothing of it was "
+            f"kept; run this again, if need be after signing in. {_by_hand(address)}"
         ) from error
+
+
+def _by_hand(address: str) -> str:
+    """Say how the data set comes to this computer without a download."""
+    return (
+        f"Or download {', '.join(ARCHIVES)} from {address} elsewhere, unpack all three into one folder, and set the "
+        f"environment variable {VARIABLE} to that folder."
+    )
 
 
 def _unpack(archive: Path, folder: Path) -> None:
@@ -534,8 +573,37 @@ def _one_channel(path: Path) -> np.ndarray:
     return picture
 
 
-def _objects(mask: np.ndarray) -> np.ndarray:
+def _objects(mask: np.ndarray, path: Path) -> np.ndarray:
     """Return one number an object, int64 (H, W): from a mask that numbers them, or from one with a single value."""
-    if np.unique(mask[mask != 0]).size > 1:
-        return mask.astype(np.int64)
-    return ndimage.label(mask)[0].astype(np.int64)
+    with np.errstate(invalid="ignore"):  # NaN and infinity become some whole number, and so differ from themselves
+        whole = mask.astype(np.int64)
+    wrong = np.unique(mask[(whole != mask) | (whole < 0)])
+    if wrong.size:
+        hint = "" if (wrong < 0).any() else " Was it resized with interpolation? Resize the original with resize_mask."
+        raise ValueError(
+            f"mask '{path}' must hold whole numbers, 0 for the background and more for objects, but it is "
+            f"{mask.dtype} and holds {_listed(wrong)}.{hint}"
+        )
+    values = np.unique(whole[whole > 0])
+    if values.size <= 1:
+        return ndimage.label(whole)[0].astype(np.int64)
+    if _looks_interpolated(whole):
+        raise ValueError(
+            f"mask '{path}' must mark its objects with one value or number them, but its values {_listed(values)} "
+            f"rise in steps at the edges, as in a mask of 0 and {values[-1]} that was resized with interpolation. "
+            f"Resize the original with resize_mask, or keep what is greater than {values[-1] // 2}."
+        )
+    return whole
+
+
+def _looks_interpolated(mask: np.ndarray) -> bool:
+    """Tell whether the values below the largest are no objects but its rim, see the notes of `own_pictures`."""
+    largest = mask == mask.max()
+    between = (mask > 0) & ~largest
+    if np.unique(mask[between]).size < 3:
+        return False
+    slope = (ndimage.minimum_filter(mask, size=3) < mask) & (mask < ndimage.maximum_filter(mask, size=3))
+    edge = largest & ~ndimage.binary_erosion(largest, border_value=1)  # the frame of the picture is no edge
+    cross = ndimage.generate_binary_structure(2, 1)
+    open_edge = largest & (ndimage.minimum_filter(mask, footprint=cross) == 0)
+    return bool(slope[between].mean() > 2 / 3 and open_edge.sum() < edge.sum() / 2)
