@@ -80,10 +80,9 @@ ABLATIONS = {
 }
 CANDIDATES = {
     "1,500 steps": {"steps": 1500, "augmentation": PLAIN},
-    "1,500 steps, elastic": {"steps": 1500, "augmentation": ELASTIC},
     "1,500 steps, no augmentation": {"steps": 1500, "augmentation": None},
+    "1,500 steps, elastic": {"steps": 1500, "augmentation": ELASTIC},
     "3,000 steps": {"steps": 3000, "augmentation": PLAIN},
-    "3,000 steps, elastic": {"steps": 3000, "augmentation": ELASTIC},
 }
 
 
