@@ -3,7 +3,9 @@
 A new explorer is covered without new code: the pages say which explorers they hold, the package says what each shows.
 """
 
+import itertools
 import json
+import math
 import random
 from pathlib import Path
 
@@ -20,7 +22,7 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
 CATALOGUE = "book/explorers"  # the page that shows them all
 MOST_BYTES = 400_000  # that explorers add to a page
-PAINTED_WITHIN = 33  # milliseconds, from an input to the next painted frame, at the 95th percentile
+PAINTED_WITHIN = 33  # milliseconds, from an input to the end of the frame that shows the answer
 MOVES, ROUNDS = 60, 5
 PAINTED = (Path(__file__).parent / "painted.js").read_text(encoding="utf-8")
 
@@ -62,7 +64,7 @@ def test_every_control_moves_the_picture_and_its_numbers(visit, addresses, html,
     assert [one.explorer.__name__ for one in explorers] == explorers_in(html, name)
     for one in explorers:
         one.check()
-        panels = one.figure.locator(".panel")
+        drawings = one.figure.locator(".drawing")
         for i, control in enumerate(one.controls.values()):
             said, seen = set(), set()
             here = control.find(one.setting()[i])
@@ -72,8 +74,9 @@ def test_every_control_moves_the_picture_and_its_numbers(visit, addresses, html,
                 shown = one.check()
                 said.add(json.dumps([shown["words"], shown["numbers"]]))
                 if len(seen) < 2:
-                    seen.add(b"".join(panel.screenshot() for panel in panels.all()))
-            assert len(said) > 1 or len(seen) > 1, f"{control.name} changes nothing at the setting of this page"
+                    seen.add(b"".join(drawing.screenshot() for drawing in drawings.all()))
+            assert len(said) > 1, f"{control.name} changes neither words nor numbers at the setting of this page"
+            assert len(seen) > 1, f"{control.name} does not change the picture at the setting of this page"
     assert troubles == []
 
 
@@ -242,12 +245,24 @@ def test_print_shows_the_state_and_no_controls(one_page, explorer, live):
 
 
 @pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
-def test_the_next_frame_shows_the_answer(one_page, explorer, capsys, live):
+def test_in_a_quiet_moment_the_next_frame_shows_the_answer(one_page, explorer, live):
+    """In the best of five rounds, 95 of 100 moves are painted within two frames of a screen with 60 in a second.
+
+    The best round is what the explorer itself needs: whatever else runs here only makes it slower. What all moves of
+    this run needed stands beside it in the output.
+    """
     page, _ = one_page(explorer())
     live(page)
-    best = min(page.evaluate(PAINTED, MOVES) for _ in range(ROUNDS))  # whatever else runs here only makes it slower
-    print(f"{explorer.__name__}: painted within {best:.1f} ms")
+    rounds = [page.evaluate(PAINTED, MOVES) for _ in range(ROUNDS)]
+    best, pooled = min(map(percentile_95, rounds)), percentile_95(itertools.chain(*rounds))
+    print(f"{explorer.__name__}: painted within {best:.1f} ms, with all that runs beside it within {pooled:.1f} ms")
     assert best <= PAINTED_WITHIN
+
+
+def percentile_95(times):
+    """Return the shortest time within which 95 % of the moves were painted."""
+    ordered = sorted(times)
+    return ordered[math.ceil(0.95 * len(ordered)) - 1]
 
 
 def test_explorers_add_little_to_a_page_and_nothing_to_others(html, pages):
@@ -260,7 +275,7 @@ def test_explorers_add_little_to_a_page_and_nothing_to_others(html, pages):
             f"{name}: {added:,} bytes"
         )
         assert name in pages or "data-explorer" not in text
-        assert "widget-state" not in text
+        assert "widget-state" not in text and "widget-view" not in text
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
