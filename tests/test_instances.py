@@ -1,5 +1,7 @@
 """Objects told apart: what is taught, what is found, how it is measured; on small pictures whose truth is known."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from skimage import io as pictures
 from torch.utils.data import DataLoader
 
 import train_nuclei
+from unet_tutorial import records
 from unet_tutorial.augment import Augmentation, Augmented, bend
 from unet_tutorial.data.nuclei import Crops, find_nuclei, own_pictures
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
@@ -315,6 +318,38 @@ def test_every_ablation_changes_one_thing_and_trains(tmp_path):
         assert len(change) == (name != "all of it") and change.keys() <= train_nuclei.SHIPPED.keys()
         model = train_nuclei.train(train_nuclei.REDUCED | change | small, data, data)
         assert model.config["num_classes"] == (2 if "border" in change else 3)
+
+
+# The records that the package keeps ----------------------------------------------------------------------------------
+
+
+def as_kept(recipe: dict) -> dict:
+    """Return a recipe as JSON gives it back, with lists for tuples."""
+    return json.loads(json.dumps(recipe))
+
+
+@pytest.mark.parametrize(
+    "name, changes, base, seeds",
+    [
+        ("ablations", train_nuclei.ABLATIONS, train_nuclei.REDUCED, [0, 1]),
+    ],
+)
+def test_the_kept_comparisons_are_of_these_recipes_and_complete(name, changes, base, seeds):
+    record = records.load(f"nuclei_{name}")
+    rows = sorted((run["name"], run["recipe"]["seed"]) for run in record["runs"])
+    assert rows == sorted((change, seed) for change in changes for seed in seeds)
+    for run in record["runs"]:
+        assert run["recipe"] == as_kept(base | changes[run["name"]] | {"seed": run["recipe"]["seed"]})
+        assert 0 < run["scores"]["ap"] < run["scores"]["f1_50"] < 1
+    made = record["provenance"]
+    assert made["command"] == f"python tools/train_nuclei.py {name}" and made["seeds"] == seeds
+
+
+def test_the_kept_training_of_the_reader_is_of_this_recipe_and_good_enough():
+    record = records.load("nuclei_reader")
+    assert record["recipe"] == as_kept(train_nuclei.READER)
+    assert record["scores"]["test"]["ap"] >= 0.68
+    assert record["provenance"]["seeds"] == [train_nuclei.READER["seed"]]
 
 
 # The real pictures ---------------------------------------------------------------------------------------------------
