@@ -322,7 +322,7 @@ class NucleiDataset(InstanceDataset):
     ------
     ValueError
         If the split is unknown, or the folder does not hold the whole data set.
-    ConnectionError
+    ConnectionError, OSError
         As `fetch_nuclei`.
 
     References
