@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from jupyter_book.config import validate_yaml
 from pybtex.database import parse_file
 
@@ -86,7 +87,13 @@ def offline_book(tmp_path_factory):
         "def halve(side):\n    raise ValueError(f'{side} is odd.\\nTake an even side.')\n\n\nhalve(3)",
         metadata={"tags": ["raises-exception"]},
     )
-    done = build_book(folder, cells=[figure, solution, error], text="We have $a^2$.")
+    bars = nbformat.v4.new_code_cell(
+        "from tqdm.auto import tqdm\n"
+        "for epoch in tqdm(range(2), desc='whole & done', unit='epoch'):\n"
+        "    for _ in tqdm(range(3), desc='not to be seen', leave=False):\n        pass\n"
+        "stopped = tqdm(total=4, desc='stopped', unit='batch')\nstopped.update(2)\nstopped.close()"
+    )
+    done = build_book(folder, cells=[figure, solution, error, bars], text="We have $a^2$.")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -172,6 +179,22 @@ def test_an_error_shows_its_message_and_not_the_folders_of_this_computer(offline
     text = re.sub(r"<[^>]+>", "", html[html.index("traceback") :])
     assert "Traceback (most recent call last):\n  …\nValueError: 3 is odd.\nTake an even side." in text
     assert "ipykernel" not in html and "Cell In" not in html
+
+
+def test_a_progress_bar_stands_there_as_it_ended(offline_book):
+    html = page(offline_book, "notebooks/chapter")
+    lines = BeautifulSoup(html, "html.parser").select("div.cell_output")[-1].select("pre")
+    assert [re.sub(r" \[.*\]$", "", line.text.strip()) for line in lines] == [
+        "whole & done: 100%|██████████| 2/2",
+        "stopped:  50%|█████     | 2/4",
+    ]
+    assert "epoch/s]" in lines[0].text and "not to be seen" not in "".join(line.text for line in lines)
+    assert "widget-view" not in html and "widget-state" not in html
+
+
+def test_a_widget_that_the_page_cannot_show_fails_the_build(tmp_path):
+    done = build_book(tmp_path, cells=[nbformat.v4.new_code_cell("import ipywidgets\nipywidgets.IntSlider()")])
+    assert done.returncode != 0 and "a widget of which nothing can be seen without Python" in done.stderr
 
 
 def test_fold_is_called_by_its_visible_text(offline_book):

@@ -6,12 +6,15 @@ picture would come out with its file name instead. Here every picture takes the 
 that the page does not jump while it loads. A picture without a text is a warning, which fails our build.
 
 Explorers (`unet_tutorial.widgets`) come as HTML that needs no kernel. The state that Jupyter's widgets would need to
-be shown without one is dropped: nothing in the book reads it, and it would repeat all that the HTML holds.
+be shown without one is dropped: nothing in the page reads it, and it would repeat all that the HTML holds. Before, a
+progress bar takes from it how it ended, which the page shows: the output itself holds only how the bar began.
 
 Of an error that a chapter makes on purpose, the page shows the message. The calls that led to it go: they are long,
 and name folders of the computer on which the book was built.
 """
 
+import html
+import json
 import re
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.util import logging
 from sphinx.util.images import get_image_size
 
+VIEW = "application/vnd.jupyter.widget-view+json"
+BAR = 10  # characters of a whole bar, as tqdm draws it in a terminal
 logger = logging.getLogger(__name__)
 
 MESSAGE = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt)\b", re.M)
@@ -63,10 +68,48 @@ def shorten_tracebacks(app, doctree):
             block.children = [nodes.Text(block.rawsource)]
 
 
-def drop_widget_state(app, doctree):
-    """Take the state of Jupyter's widgets off the page that was just read."""
+def widget_line(state, widget):
+    """Return what a row of widgets says, as one line of text: its words, and its bars as tqdm draws them elsewhere."""
+    line = ""
+    for child in state.get(widget, {}).get("children", []):
+        part = state[child.removeprefix("IPY_MODEL_")]
+        if part["_model_name"] == "FloatProgressModel":
+            line += f"|{'█' * round(BAR * part['value'] / part['max']):<{BAR}}|"
+        else:
+            line += html.unescape(str(part.get("value", ""))).replace("\u2007", " ")  # a space as wide as a digit
+    return line
+
+
+def is_hidden(state, widget):
+    """Return whether a widget took itself away, as a progress bar with ``leave=False`` does at its end."""
+    layout = state.get(widget, {}).get("layout", "").removeprefix("IPY_MODEL_")
+    return state.get(layout, {}).get("visibility") == "hidden"
+
+
+def finish_progress_bars(doctree, models):
+    """Show each progress bar as it ended, and none that took itself away."""
+    state = {name: model["state"] for name, model in models.items()}
+    for bundle in list(doctree.findall(is_output)):
+        forms = {form["mime_type"]: form for form in bundle.children}
+        if VIEW not in forms or "text/html" in forms:
+            continue
+        widget = re.search(r'"model_id": "(\w+)"', forms[VIEW].astext())[1]
+        if is_hidden(state, widget):
+            bundle.parent.remove(bundle)
+        elif line := widget_line(state, widget):
+            (block,) = forms["text/plain"].findall(nodes.literal_block)
+            block.rawsource, block.children = line, [nodes.Text(line)]
+            bundle.remove(forms[VIEW])
+        else:
+            logger.warning("a widget of which nothing can be seen without Python: give it an HTML", location=bundle)
+
+
+def use_up_widget_state(app, doctree):
+    """Take from the widgets' state what the page that was just read shows of it, and drop it."""
     if app.env.docname in NbMetadataCollector.get_doc_data(app.env):
-        NbMetadataCollector.get_js_files(app.env, app.env.docname).pop("ipywidgets_state", None)
+        files = NbMetadataCollector.get_js_files(app.env, app.env.docname)
+        _, script = files.pop("ipywidgets_state", (None, {"body": '{"state": {}}'}))
+        finish_progress_bars(doctree, json.loads(script["body"])["state"])
 
 
 def finish_html(app, pagename, templatename, context, doctree):
@@ -82,6 +125,6 @@ def setup(app):
     """Register the steps."""
     app.connect("doctree-read", describe_pictures)
     app.connect("doctree-read", shorten_tracebacks)
-    app.connect("doctree-read", drop_widget_state)
+    app.connect("doctree-read", use_up_widget_state)
     app.connect("html-page-context", finish_html)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
