@@ -1,6 +1,7 @@
 """The explorers: every state of every one, what a page and Jupyter get of them, and that wrong values are refused."""
 
 import base64
+import functools
 import gzip
 import hashlib
 import itertools
@@ -17,8 +18,9 @@ import torch
 import traitlets
 from matplotlib.figure import Figure
 from PIL import Image
+from skimage.color import rgb2lab
 
-from unet_tutorial import widgets
+from unet_tutorial import plots, widgets
 from unet_tutorial.data import SyntheticCellsDataset
 from unet_tutorial.widgets import (
     Choice,
@@ -32,7 +34,7 @@ from unet_tutorial.widgets import (
     pictures,
     svg,
 )
-from unet_tutorial.widgets.base import as_json, written
+from unet_tutorial.widgets.base import STYLE, as_json, written
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MOST_BYTES = 200_000  # of one explorer; a page may hold two
@@ -40,6 +42,7 @@ WIDEST = 340  # units of a drawing with text, so that it can be read on a phone
 every_explorer = pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
 
 
+@functools.cache
 def table(explorer):
     """Return what the page gets, unpacked."""
     return json.loads(gzip.decompress(base64.b64decode(explorer.packed())))
@@ -177,6 +180,67 @@ def test_another_process_gives_the_same_pages():
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     ours = [hashlib.sha256(explorer().html().encode()).hexdigest() for explorer in widgets.EXPLORERS]
     assert run.stdout.split() == ours
+
+
+# ---- colours
+
+
+# Machado, Oliveira & Fernandes (2009), "A physiologically-based model for simulation of color vision deficiency",
+# doi:10.1109/TVCG.2009.113, severity 1.0: what people who lack one kind of cone see, in linear RGB.
+SEEN = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "all three cones": np.eye(3).tolist(),
+}
+APART = 10  # in CIELAB, where a distance of about 2.3 can just be noticed
+
+
+def distances(colors, seen):
+    """Return for each pair of named colours, given as #rrggbb, how far apart they are in CIELAB for somebody."""
+    rgb = np.array([[int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] for color in colors.values()])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ np.array(SEEN[seen]).T
+    linear = linear.clip(0, 1)
+    lab = rgb2lab(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
+    pairs = itertools.combinations(zip(colors, lab, strict=True), 2)
+    return {frozenset((a, b)): np.linalg.norm(one - other) for (a, one), (b, other) in pairs}
+
+
+@functools.cache
+def colors_drawn_together():
+    """Return the pairs of the colours c0 to c5 that stand in the same drawing in some state of some explorer."""
+    together = set()
+    for explorer in widgets.EXPLORERS:
+        parts = {name: frozenset(re.findall(r'class="(c\d)', part)) for name, part in table(explorer)["assets"].items()}
+        for panel in itertools.chain(*(state["panels"] for state in states(explorer).values())):
+            named = re.findall(r'<g data-asset="([\w-]+)"', panel["svg"])
+            found = set(re.findall(r'class="(c\d)', panel["svg"])).union(*(parts[name] for name in named))
+            together |= {frozenset(pair) for pair in itertools.combinations(found, 2)}
+    return together
+
+
+@pytest.mark.parametrize("seen", SEEN)
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_colours_of_one_drawing_are_told_apart_by_any_eye(theme, seen):
+    palettes = re.findall(r"(?:--c\d: #[0-9a-f]{6};\s*){6}", STYLE)
+    assert len(palettes) == 2  # the light one stands first
+    colors = dict(re.findall(r"--(c\d): (#\w{6})", palettes[theme]))
+    assert len(colors) == 6 and len(colors_drawn_together()) >= 8
+    apart = distances(colors, seen)
+    assert {tuple(sorted(pair)): apart[pair] for pair in colors_drawn_together() if apart[pair] < APART} == {}
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_right_and_wrong_pixels_are_told_apart_by_any_eye(seen):
+    colors = {"right": "#ffffff", "missed": plots.SKY, "false": plots.ORANGE, "background": "#000000"}
+    assert min(distances(colors, seen).values()) >= 2 * APART
+
+
+def test_a_bad_pair_of_colours_would_be_found():
+    red_and_green, gray = {"c0": "#c04020", "c1": "#608000"}, {"c0": "#808080", "c1": "#828282"}
+    (seen,), (confused,) = (distances(red_and_green, eye).values() for eye in ("all three cones", "deuteranopia"))
+    assert seen > 7 * APART and confused < APART / 5
+    assert all(min(distances(gray, eye).values()) < 1 for eye in SEEN)
 
 
 # ---- the foundation
@@ -317,6 +381,38 @@ def test_segmentation_kinds_say_what_the_data_set_knows():
             "panoptic": f"cell {number}" if number else "background",
         }
     assert {bool(labels[row, column]) for row, column in [(4, 4), (68, 68)]} == {False, True}
+
+
+def mistakes(explorer, state):
+    """Count in the picture that a state shows the white, blue and orange pixels: found, missed and false ones."""
+    (shown,) = (panel for panel in state["panels"] if panel["title"] == "Blue: missed. Orange: false")
+    (name,) = re.findall(r'<image data-asset="([\w-]+)"', shown["svg"])
+    red, green, blue = np.moveaxis(decode(table(explorer)["assets"][name]).astype(int), 2, 0)
+    white, black = red + green + blue == 3 * 255, red + green + blue == 0
+    counts = [int(kind.sum()) for kind in (white, blue > green, red > green)]
+    assert sum(counts) + black.sum() == red.size == 128 * 128
+    return counts
+
+
+@pytest.mark.parametrize("explorer", [widgets.Threshold, widgets.SkipSwitchboard], ids=lambda one: one.__name__)
+def test_the_coloured_pixels_are_as_many_as_the_numbers_say(explorer):
+    counted = set()
+    for state in states(explorer).values():
+        right, missed, false = mistakes(explorer, state)
+        numbers = dict(state["numbers"])
+        names = ("false negatives", "false positives") if "precision" in numbers else ("missed pixels", "false pixels")
+        assert [numbers[name] for name in names] == [f"{missed:,}", f"{false:,}"]
+        scores = {
+            "IoU": right / (right + missed + false),
+            "Dice": 2 * right / (2 * right + missed + false),
+            "precision": right / max(right + false, 1),
+            "recall": right / (right + missed),
+        }
+        for name in scores.keys() & numbers.keys():
+            digits = len(numbers[name].partition(".")[2])
+            assert float(numbers[name]) == pytest.approx(scores[name], abs=0.51 * 10**-digits)
+        counted.add((right, missed, false))
+    assert len(counted) > 50 and all(max(counts[i] for counts in counted) > 0 for i in range(3))
 
 
 def hooked_sides(model, side):
