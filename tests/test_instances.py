@@ -332,6 +332,7 @@ def as_kept(recipe: dict) -> dict:
     "name, changes, base, seeds",
     [
         ("ablations", train_nuclei.ABLATIONS, train_nuclei.REDUCED, [0, 1]),
+        ("candidates", train_nuclei.CANDIDATES, train_nuclei.SHIPPED, [0]),
     ],
 )
 def test_the_kept_comparisons_are_of_these_recipes_and_complete(name, changes, base, seeds):
