@@ -80,6 +80,11 @@ def test_curves_are_drawn_with_names_and_positions():
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2
 
 
+def test_more_curves_than_colours_can_still_be_told_apart():
+    (axes,) = plots.curves({str(i): [0.0, float(i)] for i in range(9)}).axes
+    assert len(plots.COLORS) < 9 == len({(line.get_color(), line.get_linestyle()) for line in axes.lines})
+
+
 def test_curves_that_are_counted_have_whole_numbers_below():
     figure = plots.curves({"IoU": [0.2, 0.3, 0.7, 0.75, 0.8]}, xlabel="epoch")
     figure.draw_without_rendering()

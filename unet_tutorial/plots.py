@@ -307,7 +307,8 @@ def curves(
         positions = range(1, len(values) + 1) if x is None else x
         if len(positions) != len(values):
             raise ValueError(f"line {name!r} must be as long as x, {len(positions)}, but has {len(values)} values.")
-        axes.plot(positions, values, label=name, color=COLORS[i % len(COLORS)], linestyle=dashes[i % len(dashes)])
+        dash = dashes[(i + i // len(COLORS)) % len(dashes)]  # a colour that comes again comes with another dash
+        axes.plot(positions, values, label=name, color=COLORS[i % len(COLORS)], linestyle=dash)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     if x is None:  # they are counted, so there is no epoch 1.5
