@@ -81,7 +81,7 @@ def test_curves_are_drawn_with_names_and_positions():
 
 
 def test_more_curves_than_colours_can_still_be_told_apart():
-    (axes,) = plots.curves({str(i): [0.0, float(i)] for i in range(9)}).axes
+    (axes,) = plots.curves({str(i): [0.0, float(i)] for i in range(9)}, xlabel="epoch").axes
     assert len(plots.COLORS) < 9 == len({(line.get_color(), line.get_linestyle()) for line in axes.lines})
 
 
