@@ -6,7 +6,7 @@ from statistics import median
 
 from bench_models import label
 
-Table = dict  # {"caption": str, "header": [str], "rows": [[str]]}
+Table = dict  # {"caption": str, "header": [str], "rows": [[str]]}; code stands between backticks
 
 
 def discs_tables(part: dict) -> list[Table]:
@@ -168,7 +168,7 @@ def chapters_tables(part: dict) -> list[Table]:
     rows = []
     for chapter in part["chapters"]:
         cells = "; ".join(
-            f"{cell['seconds']:.1f} s, cell {cell['cell']}: {cell['source']}" for cell in chapter["slowest"]
+            f"{cell['seconds']:.1f} s, cell {cell['cell']}: `{cell['source']}`" for cell in chapter["slowest"]
         )
         rows.append([chapter["title"], f"{chapter['seconds']:.1f}", cells])
     rows.append(["all", f"{sum(chapter['seconds'] for chapter in part['chapters']):.1f}", ""])

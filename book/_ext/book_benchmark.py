@@ -8,7 +8,13 @@ from unet_tutorial import records
 
 def row(cells):
     """Return one row of a table."""
-    return nodes.row("", *(nodes.entry("", nodes.paragraph(cell, cell)) for cell in cells))
+    return nodes.row("", *(nodes.entry("", paragraph(cell)) for cell in cells))
+
+
+def paragraph(text):
+    """Return a paragraph in which what stands between backticks is code."""
+    parts = (nodes.literal(part, part) if i % 2 else nodes.Text(part) for i, part in enumerate(text.split("`")))
+    return nodes.paragraph("", "", *parts)
 
 
 def table(content):
