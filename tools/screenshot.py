@@ -12,7 +12,7 @@ from browser import open_browser
 
 ROOT = Path(__file__).resolve().parents[1]
 START, PICTURE = ROOT / "_build" / "html" / "book" / "index.html", ROOT / "book" / "_static" / "book.png"
-SIZE = {"width": 1280, "height": 930}  # pixels; enough for the whole map of the network
+SIZE = {"width": 1280, "height": 1040}  # pixels; enough for the whole map of the network
 LARGEST = 300_000  # bytes; git keeps every version of it for ever
 
 
