@@ -32,6 +32,11 @@ READY = """() => {
   return context?.isReady && context.session?.kernel?.status === "idle";
 }"""
 
+NAMES_ABOVE_NUMBERS = """(figure) => [...figure.querySelectorAll(".numbers > div")].every((row) => {
+  const [name, number] = [...row.children].map((part) => part.getBoundingClientRect());
+  return number.top >= name.bottom - 1;
+})"""
+
 
 def free_port():
     """Return a port on which nobody listens."""
@@ -127,6 +132,7 @@ def test_picture_and_python_follow_each_other(lab, browser, live_one, explorer):
 
         one = live_one(run(page, 0, ".unet-explorer"), explorer)
         one.check()
+        assert one.figure.evaluate(NAMES_ABOVE_NUMBERS)
         assert one.figure.locator(".link").count() == 0  # the address of JupyterLab is not ours
         for i, control in enumerate(one.controls.values()):  # from the picture to Python
             one.move(i, len(control.values) - 1 if one.setting()[i] != control.values[-1] else 0)
