@@ -19,6 +19,11 @@ from .pictures import encode
 COLUMN, RADIUS, SIZE = 20, 10, 300  # the centre and the radius of the true disc, in pixels; units of a drawing
 LOSSES = {"BCE": bce_loss, "Dice loss": dice_loss, "combined": CombinedLoss()}
 BARS = (*LOSSES, "1 − IoU")
+PULLS = {
+    "BCE": "Where BCE pulls",
+    "Dice loss": "Where the Dice loss pulls",
+    "combined": "Where the combined loss pulls",
+}
 
 
 def disc(side: int, column: int, radius: int) -> torch.Tensor:
@@ -61,7 +66,7 @@ def measured(shift: int, radius: int, confidence: float, side: int) -> tuple[dic
     values : dict of str to float
         Each of ``BARS``.
     slopes : dict of str to torch.Tensor
-        The gradient of BCE and of the Dice loss at each logit, times the number of pixels, (side, side).
+        The gradient of each loss at each logit, times the number of pixels, (side, side).
     truth : torch.Tensor
         (1, 1, side, side).
 
@@ -111,12 +116,12 @@ class Losses(Explorer):
 
     @classmethod
     def assets(cls):
-        """Return the gradients of BCE and of the Dice loss."""
+        """Return the gradients of the losses."""
         found = {}
         for setting in cls.settings():
             slopes = measured(**setting)[1]
-            for loss in ("BCE", "Dice loss"):
-                found[asset(loss, **setting)] = encode(in_colours(slopes[loss]))
+            for loss, slope in slopes.items():
+                found[asset(loss, **setting)] = encode(in_colours(slope))
         return found
 
     @classmethod
@@ -139,8 +144,7 @@ class Losses(Explorer):
         panels = (
             Panel("Dashed: truth. Filled: prediction", scene(shift, radius, side)),
             Panel("Losses, and 1 − IoU", bars(values)),
-            Panel("Where BCE pulls", gradient("BCE", asset("BCE", **setting))),
-            Panel("Where the Dice loss pulls", gradient("Dice loss", asset("Dice loss", **setting))),
+            *(Panel(title, gradient(loss, asset(loss, **setting))) for loss, title in PULLS.items()),
         )
         return State(words, numbers, panels)
 
@@ -254,7 +258,7 @@ def asset(loss: str, shift: int, radius: int, confidence: float, side: int) -> s
 
     Parameters
     ----------
-    loss : {"BCE", "Dice loss"}
+    loss : {"BCE", "Dice loss", "combined"}
         The loss.
     shift, radius, confidence, side
         The setting.
