@@ -359,7 +359,7 @@ def test_the_book_shows_tables_goals_and_how_they_were_made(results, extension):
 
     recipes, arrivals, goals, made = shown("discs")
     assert [len(node) for node in arrivals[1].findall(extension.nodes.row)] == [6, 6, 6, 6]
-    (cell,) = extension.row(["1.6 s: `import torch`; 0.2 s: `x = {\"a\": 1}`"])
+    (cell,) = extension.row(['1.6 s: `import torch`; 0.2 s: `x = {"a": 1}`'])
     assert [code.astext() for code in cell.findall(extension.nodes.literal)] == ["import torch", 'x = {"a": 1}']
     assert arrivals.astext().split()[:5] == ["Discs:", "time", "to", "a", "validation"]
     assert goals.astext() == bench_tables.discs_goals(part)[0]

@@ -151,6 +151,7 @@ def failed_cells(built, tmp_path_factory):
     folder = tmp_path_factory.mktemp("nbval")
     good = notebooks.notebook_path(built, "01_good")
     shutil.copy(good, folder / "good.ipynb")
+    shutil.copy(notebooks.ROOT / "conftest.py", folder)
     for change in BROKEN:
         notebook = nbformat.read(good, as_version=4)
         change(code_cells(notebook))
@@ -262,6 +263,7 @@ def test_of_an_explorer_git_carries_words_and_numbers_and_nbval_compares_them(bo
         data[kind] = kept
     del code_cells(good)[1].outputs[0]
     nbformat.write(good, path.with_name("not_stored.ipynb"))
+    shutil.copy(notebooks.ROOT / "conftest.py", book)
     command = [sys.executable, "-m", "pytest", *NBVAL, "-rf", "notebooks"]
     run = subprocess.run(command, cwd=book, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     failed = set(re.findall(r"^FAILED .*?(\w+)\.ipynb::Cell 1 ", run.stdout, re.M))
