@@ -48,7 +48,7 @@ def commits(content) -> list[str]:
 
 
 @pytest.mark.parametrize("name", [*records.available(), *sorted({*available()} - OLDER)])
-def test_every_record_was_made_by_code_that_is_in_the_history(name):
+def test_every_record_was_made_from_a_clean_checkout(name):
     found = commits(records.load(name) if name in records.available() else pretrained_record(name))
     assert found and all(re.fullmatch("[0-9a-f]{12}", commit) for commit in found), found
 
