@@ -1,0 +1,62 @@
+"""Tell what hangs from what is slow: by the work that processes do, and never by a clock.
+
+On a busy machine everything takes longer, and that is no failure. A process that hangs is one that does nothing at all:
+it uses no processor time, writes nothing, and neither starts nor ends another one. A machine that sleeps does not
+count, because then nobody looks.
+"""
+
+from __future__ import annotations
+
+import psutil
+
+SECONDS = 5.0  # between two looks
+LOOKS = 36  # in a row without work: three minutes
+LEAST = 0.05  # seconds of processor time between two looks; a kernel that waits uses less, one that works uses more
+
+
+def work(process_id: int) -> dict[int, tuple[float, int]]:
+    """Return what a process and all that it started have done so far: processor seconds and bytes written, by process.
+
+    Where the system does not tell the bytes, they are 0. A process that has ended is not listed.
+    """
+    try:
+        tree = [psutil.Process(process_id)]
+        tree += tree[0].children(recursive=True)
+    except psutil.NoSuchProcess:
+        return {}
+    done = {}
+    for process in tree:
+        try:
+            times = process.cpu_times()
+            written = process.io_counters().write_bytes if hasattr(process, "io_counters") else 0
+            done[process.pid] = times.user + times.system, written
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it has just ended, or is another user's
+    return done
+
+
+class Watch:
+    """Counts for how many looks in a row the processes below one did nothing.
+
+    Parameters
+    ----------
+    process_id : int
+        The process that started the others.
+    looks : int
+        After how many looks without work it hangs.
+    least : float
+        Seconds of processor time between two looks, below which nothing was done.
+    """
+
+    def __init__(self, process_id: int, looks: int = LOOKS, least: float = LEAST):
+        self.process_id, self.looks, self.least = process_id, looks, least
+        self.before, self.idle = work(process_id), 0
+
+    def hangs(self) -> bool:
+        """Look once, and return whether the processes hang; to be called every `SECONDS` seconds."""
+        now, before = work(self.process_id), self.before
+        self.before = now
+        used = sum(now[one][0] - before[one][0] for one in now if one in before)
+        wrote = any(now[one][1] != before[one][1] for one in now if one in before)
+        self.idle = 0 if now.keys() != before.keys() or used >= self.least or wrote else self.idle + 1
+        return self.idle >= self.looks
