@@ -1,28 +1,90 @@
-"""For the notebooks under nbval: every kernel talks through files of its own.
+"""The notebooks under nbval: with ``--kept-runs`` it compares what was kept when the book was built, and runs nothing.
 
-By default a kernel gets ports that were free a second before it takes them. Kernels that start at the same time can be
-given the same one (https://github.com/jupyter/jupyter_client/issues/487), and then all cells of a notebook fail. Files
-cannot be mixed up; Windows has only the ports.
+Then no chapter is run twice, and what is compared is what the pages show. Without the option, nbval runs every cell
+itself, and its kernels talk through files (see ``tools/kernels.py``). All that leans on the insides of nbval is here.
 """
 
 import sys
 import tempfile
+from collections import deque
 from functools import partial
 from pathlib import Path
 
 import nbval.kernel
+import nbval.plugin
+
+sys.path.insert(0, str(Path(__file__).parent / "tools"))
+
+import kernels  # noqa: E402
+import runs  # noqa: E402
+
+
+def pytest_addoption(parser):
+    """Add the option that takes the runs from the build of the book."""
+    parser.addoption("--kept-runs", metavar="BOOK", help="compare the runs that are kept below BOOK/_build")
 
 
 def pytest_configure(config):
-    """Let nbval start its kernels with the transport ipc, each in a folder of its own."""
-    if sys.platform == "win32":
+    """Put what answers nbval in the place of its kernels."""
+    book = config.getoption("--kept-runs")
+    if book:
+        replace(config, nbval.plugin.IPyNbFile, "setup", lambda file: setup(Path(book), file))
         return
     folder = tempfile.TemporaryDirectory(prefix="kernels-")
     config.add_cleanup(folder.cleanup)
     start = nbval.kernel.KernelManager
-    config.add_cleanup(partial(setattr, nbval.kernel, "KernelManager", start))
+    replace(config, nbval.kernel, "KernelManager", lambda **options: start(**options, **kernels.transport(folder.name)))
 
-    def manager(**options):
-        return start(transport="ipc", ip=str(Path(tempfile.mkdtemp(dir=folder.name)) / "kernel"), **options)
 
-    nbval.kernel.KernelManager = manager
+def replace(config, place, name, value):
+    """Put a value in the place of another one until pytest ends."""
+    config.add_cleanup(partial(setattr, place, name, getattr(place, name)))
+    setattr(place, name, value)
+
+
+def setup(book, file):
+    """Prepare a notebook for nbval, as its own ``setup`` does, but with a kept run in the place of a kernel."""
+    file.setup_sanitize_files()
+    executed = runs.find(book, file.nb)
+    if executed is None:
+        raise RuntimeError(f"no run of {file.path.name} is kept that fits it: build the book first, with `make book`")
+    file.kernel = KeptRun(executed)
+
+
+class KeptRun:
+    """Answers nbval, in the order of the cells, with what each cell gave when it was run."""
+
+    def __init__(self, notebook):
+        self.cells = iter([cell for cell in notebook.cells if cell.cell_type == "code"])
+        self.messages, self.number = deque(), 0
+
+    def is_alive(self):
+        """Return True: nothing here can die."""
+        return True
+
+    def execute_cell_input(self, source, allow_stdin=None):
+        """Take the next cell's outputs as the answer."""
+        cell = next(self.cells)
+        assert cell.source == source, "nbval must ask for the cells in their order"
+        self.number += 1
+        self.messages = deque(self.message(output["output_type"], output) for output in cell.outputs)
+        self.messages.append(self.message("status", {"execution_state": "idle"}))
+        return self.number
+
+    def message(self, kind, content):
+        """Return a message as a kernel would send it."""
+        return {"msg_type": kind, "parent_header": {"msg_id": self.number}, "content": content}
+
+    def await_reply(self, msg_id, timeout=None):
+        """Return at once: the cell has been run."""
+
+    def await_idle(self, parent_id, timeout):
+        """Pass over the rest of a cell that failed."""
+        self.messages.clear()
+
+    def get_message(self, stream, timeout=None):
+        """Return the next message."""
+        return self.messages.popleft()
+
+    def stop(self):
+        """Have nothing to stop."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
 import nbformat
 
 import notebooks
+import runs
+from runs import work_seconds
 
 CHAPTERS = {
     "minute": 60,
@@ -22,20 +23,22 @@ CHAPTERS = {
 
 def chapters(_seeds: list[int], settings: dict = CHAPTERS, root: Path = notebooks.ROOT) -> dict:
     """Run every chapter once, one after the other, and return the part of the record."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # the kernels inherit it, as they do in `make test`
-    results = []
+    results, work = [], round(work_seconds(), 4)
     for name in notebooks.names_in(root / "book" / "chapters", "*.md"):
         notebook = notebooks.generate(root, name)
         title = re.match(r"# (.+)", notebook.cells[0].source)[1]
-        start = time.perf_counter()
-        notebooks.run(notebook, root / "notebooks", record_timing=True)
-        seconds = round(time.perf_counter() - start, 1)
+        chapter = runs.Chapter(root, name, notebook)
+        with tempfile.TemporaryDirectory() as folder:
+            failure = chapter.run(folder, lambda _: None, record_timing=True)
+        if failure is not None:
+            raise RuntimeError(f"{name}: {failure.cell}: {failure.reason}")
+        seconds = round(chapter.seconds, 1)
         cells = slowest(notebook, settings["slowest"])
         results.append({"name": name, "number": int(name[:2]), "title": title, "seconds": seconds, "slowest": cells})
         print(
             f"{name}: {seconds} s; " + ", ".join(f"{cell['seconds']} s {cell['source']}" for cell in cells), flush=True
         )
-    return {"settings": settings, "chapters": results}
+    return {"settings": settings, "work_seconds": work, "chapters": results}
 
 
 def slowest(notebook: nbformat.NotebookNode, count: int) -> list[dict]:

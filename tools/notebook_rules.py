@@ -41,19 +41,20 @@ def count_cells(notebook: nbformat.NotebookNode) -> Counter[str]:
     return Counter({"code cells": len(code), "cells compared": len(code) - vary, "cells that vary": vary})
 
 
+def toc_files(node: object) -> Iterator[str]:
+    """Yield the pages that a part of ``_toc.yml`` lists, in order."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from [value] if key in ("file", "root") else toc_files(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from toc_files(value)
+
+
 def toc_problems(root: Path, names: list[str]) -> Iterator[str]:
     """Yield the notebooks that ``_toc.yml`` does not list, and those that it lists and that do not exist."""
-
-    def files(node: object) -> Iterator[str]:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield from [value] if key == "file" else files(value)
-        elif isinstance(node, list):
-            for value in node:
-                yield from files(value)
-
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    listed = [file.removesuffix(".ipynb") for file in files(toc)]
+    listed = [file.removesuffix(".ipynb") for file in toc_files(toc)]
     for name in names:
         if f"notebooks/{name}" not in listed:
             yield f"{name}: _toc.yml does not list it; add `- file: notebooks/{name}`."

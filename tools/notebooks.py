@@ -13,23 +13,19 @@ import argparse
 import hashlib
 import re
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import jupytext
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from nbval.plugin import get_sanitize_patterns
 
 import notebook_rules
+import runs
+from console import Board, last_lines
 from setup_cell import repository_url, setup_cell
 
 ROOT = Path(__file__).resolve().parents[1]
-CELL_TIMEOUT = 600  # seconds; a chapter runs in under a minute
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
@@ -89,28 +85,6 @@ def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return metadata
 
 
-def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    """Run every cell in a fresh kernel of this Python, in ``folder``, and keep what git shall carry."""
-    run(notebook, folder)
-    clean(notebook)
-
-
-def run(notebook: nbformat.NotebookNode, folder: Path, record_timing: bool = False) -> None:
-    """Run every cell in a fresh kernel of this Python, in ``folder``; with timing, the cells' metadata say when."""
-    # Without kernel folders only this interpreter's own kernel is left, whatever else is installed on the machine.
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
-    client = NotebookClient(
-        notebook,
-        km=manager,
-        timeout=CELL_TIMEOUT,
-        record_timing=record_timing,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(folder)}},
-        extra_arguments=["--log-level=ERROR"],
-    )
-    client.execute(cleanup_kc=True)
-
-
 def clean(notebook: nbformat.NotebookNode) -> None:
     """Take out of an executed notebook what differs from machine to machine, or is no text."""
     notebook.metadata = nbformat.from_dict(METADATA)
@@ -124,6 +98,8 @@ def clean(notebook: nbformat.NotebookNode) -> None:
             if "data" in output:
                 output.data = {kind: cut(value) for kind, value in output.data.items() if kind not in STRIPPED}
                 output.metadata = {}
+            if output.output_type == "stream":
+                output.text = cut(output.text)
             if output.output_type == "error":
                 output.traceback = [f"{output.ename}: {output.evalue}"]
 
@@ -137,20 +113,30 @@ def cut(value: object) -> object:
 
 
 def build(root: Path, names: list[str]) -> list[str]:
-    """Write the notebooks ``names``; return what went wrong, one sentence each."""
-    problems = []
+    """Write the notebooks ``names``, run if need be; return what went wrong, one sentence each."""
+    made = {name: generate(root, name) for name in names}
+    executed = {name: runs.find(root, notebook) for name, notebook in made.items()}
+    stale = {name: made[name] for name in names if executed[name] is None}
+    failures = runs.run_all(root, stale, Board())
+    problems = [
+        f"{name}: {failure.cell}: {failure.reason} The notebook was not written.\n"
+        + last_lines(runs.log_file(root, name), count=40)
+        for name, failure in failures.items()
+    ]
     for name in names:
-        start = time.perf_counter()
-        notebook = generate(root, name)
-        try:
-            execute(notebook, root / "notebooks")
-        except CellExecutionError as error:
-            problems.append(f"{name}: a cell failed; the notebook was not written.\n{error}")
-            continue
-        nbformat.write(notebook, notebook_path(root, name))
-        print(f"{notebook_path(root, name).relative_to(root)}: {time.perf_counter() - start:.1f} s", flush=True)
-        problems += notebook_rules.notebook_problems(name, notebook, root)
+        if name not in failures:
+            problems += write(root, name, executed[name] or made[name])  # what was run now holds its outputs
     return problems
+
+
+def write(root: Path, name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """Write an executed notebook as git carries it, if it has changed, and return what is wrong with it."""
+    clean(notebook)
+    path, text = notebook_path(root, name), nbformat.writes(notebook) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+        print(f"written: {path.relative_to(root)}", flush=True)
+    return list(notebook_rules.notebook_problems(name, notebook, root))
 
 
 def check(root: Path) -> list[str]:

@@ -1,6 +1,12 @@
-"""The first code cell of every notebook: it installs the package where it is missing, and does nothing elsewhere.
+"""The first code cell of every notebook: it chooses one thread, and installs the package where it is missing.
 
-The only setting is ``repository: url:`` in ``_config.yml``. While it is empty, no address appears in the notebooks.
+The setting is ``repository: url:`` in ``_config.yml``. While it is empty, no address appears in the notebooks.
+
+This is the one place that chooses the number of threads. The threads of one training wait for one another at every
+operation, and where another program has a core, all wait for it. On two busy cores two threads made a small network
+many times slower than one; on two idle cores they saved a fifth of the time (`make bench`, shown in book/benchmark.md).
+One thread also fixes the order of additions, and so the last digits that nbval compares. Whoever has cores to spare
+sets OMP_NUM_THREADS before the notebook starts.
 """
 
 from __future__ import annotations
@@ -9,10 +15,14 @@ from pathlib import Path
 
 import yaml
 
-_TEMPLATE = """\
-# Sets up a notebook that runs without the book's package, for example in Colab. Elsewhere it does nothing.
-import importlib, importlib.util, pathlib, subprocess, sys
+THREADS = {"OMP_NUM_THREADS": "1"}
 
+_TEMPLATE = """\
+# One thread: more gain little with small networks, and beside other programs they wait for one another.
+# And the book's package, where it is not installed, for example in Colab.
+import importlib, importlib.util, os, pathlib, subprocess, sys
+
+{threads}
 if importlib.util.find_spec("unet_tutorial") is None:
     wheels = sorted(pathlib.Path().glob("unet_tutorial-*.whl"))
 {fallback}
@@ -34,7 +44,8 @@ _WITH_ADDRESS = """\
 def setup_cell(url: str) -> str:
     """Return the cell's code, for the public address ``url`` of the repository ("" while there is none)."""
     fallback = _WITH_ADDRESS.format(url=url) if url else _WITHOUT_ADDRESS
-    return _TEMPLATE.format(fallback=fallback).rstrip()
+    threads = "\n".join(f'os.environ.setdefault("{name}", "{number}")' for name, number in THREADS.items())
+    return _TEMPLATE.format(threads=threads, fallback=fallback).rstrip()
 
 
 def repository_url(root: Path) -> str:

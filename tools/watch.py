@@ -7,6 +7,9 @@ count, because then nobody looks.
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+
 import psutil
 
 SECONDS = 5.0  # between two looks
@@ -60,3 +63,45 @@ class Watch:
         wrote = any(now[one][1] != before[one][1] for one in now if one in before)
         self.idle = 0 if now.keys() != before.keys() or used >= self.least or wrote else self.idle + 1
         return self.idle >= self.looks
+
+
+class Guard:
+    """Looks at a process, and ends it and all that it started if they hang, until `stop` is called.
+
+    Attributes
+    ----------
+    hangs : bool
+        Whether it was ended for that.
+    """
+
+    def __init__(self, process_id: int):
+        self.hangs, self._over = False, threading.Event()
+        self._watch = Watch(process_id)
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._over.wait(SECONDS):
+            if self._watch.hangs():
+                self.hangs = True
+                end(self._watch.process_id)
+                return
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+        self._thread.join()
+
+
+def verdict() -> str:
+    """Return what to say of a process that was ended because it hung."""
+    return f"It hangs: for {LOOKS * SECONDS / 60:.0f} minutes it used no processor time and wrote nothing."
+
+
+def end(process_id: int) -> None:
+    """End a process and all that it started."""
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process_id)
+        for process in [*parent.children(recursive=True), parent]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()

@@ -1,9 +1,20 @@
-"""The tables of the benchmark, from the record that comes with the package: ``{benchmark} PART``."""
+"""The benchmark's tables and curves, from the record that comes with the package.
+
+``{benchmark} PART`` gives the tables of a part, ``{benchmark-curves} cells`` what more training bought.
+"""
+
+import base64
+from pathlib import Path
+from statistics import median
 
 from docutils import nodes
+from matplotlib.figure import Figure
 from sphinx.util.docutils import SphinxDirective
 
-from unet_tutorial import records
+from unet_tutorial import plots, records
+
+RECORD = Path(records.__file__).parent / "results" / "bench.json"
+ALT = "Two curves for each network against seconds: the IoU rises, the boundary error falls."
 
 
 def row(cells):
@@ -44,23 +55,56 @@ def made(provenance):
     return nodes.paragraph("", "", nodes.Text("Made by "), command, nodes.Text(rest))
 
 
+def curves(part):
+    """Return the figure of IoU and boundary error against seconds of training, medians over the seeds."""
+    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for i, network in enumerate(part["settings"]["networks"]):
+        checks = zip(*(run["curves"][i] for run in part["runs"]), strict=True)  # a tuple a check, an entry a seed
+        medians = [[median(values) for values in zip(*check, strict=True)] for check in checks]
+        _, seconds, ious, errors = zip(*medians, strict=True)
+        for axes, scores in ((left, ious), (right, errors)):
+            axes.plot(seconds, scores, marker="os^"[i], label=f"{network['block']}, {network['channels']}")
+    left.set(xlabel="seconds of training", ylabel="IoU", xscale="log")
+    right.set(xlabel="seconds of training", ylabel="boundary error, pixels", xscale="log")
+    left.legend(title="blocks, channels", frameon=False)
+    return figure
+
+
 class Benchmark(SphinxDirective):
     """``{benchmark} discs``: what `unet_tutorial.records` holds of a part of the benchmark."""
 
     required_arguments = 1
 
-    def run(self):
-        """Return the tables, or an error that names the parts that are there."""
+    def part(self):
+        """Return the part of the record, or an error that names the parts that are there."""
+        self.env.note_dependency(str(RECORD))  # so that the page is built again when it changes
         record, name = records.load("bench"), self.arguments[0]
         if name not in record or name == "provenance":
             parts = ", ".join(sorted(set(record) - {"provenance"}))
             raise self.error(f"the benchmark has no part {name!r}; there are: {parts}.")
-        part = record[name]
+        return record[name]
+
+    def run(self):
+        """Return the tables."""
+        part = self.part()
         judged = [goals(part["goals"])] if part["goals"] else []
         return [*(table(content) for content in part["tables"]), *judged, made(part["provenance"])]
 
 
+class Curves(Benchmark):
+    """``{benchmark-curves} cells``: the curves of that part, as a picture."""
+
+    def run(self):
+        """Write the picture where Sphinx finds it, and return it."""
+        path = Path(self.env.srcdir, "_build", "figures", f"{self.arguments[0]}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(plots.bundle(curves(self.part()), ALT)[0]["image/png"]))
+        return [nodes.image(uri=f"/{path.relative_to(self.env.srcdir).as_posix()}", alt=ALT, loading="lazy")]
+
+
 def setup(app):
-    """Register the directive."""
+    """Register the directives."""
     app.add_directive("benchmark", Benchmark)
+    app.add_directive("benchmark-curves", Curves)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,6 +9,7 @@ from html import escape
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from unet_tutorial import sizing
 from unet_tutorial.sizing import feature_maps, parameters
 
 WIDTH, TOP, LABEL = 340, 56, 34  # units of the drawing: its width, room for the image's label, room for a stage's label
@@ -98,6 +99,7 @@ class UNetMap(SphinxDirective):
 
     def run(self):
         """Return the drawing with its caption."""
+        self.env.note_dependency(sizing.__file__)  # so that the page is built again when the arithmetic changes
         count = sum(parameters().values())
         caption = (
             "Each box is what one stage of the network computes: channels × height × width. The higher the box, the "

@@ -33,6 +33,7 @@ ARCHIVES = {  # name and sha256
     "masks.zip": "f9e6043d8ca56344a4886f96a700d804d6ee982f31e2b2cd3194af2a053c2710",
     "metadata.zip": "a2c1f900bed9ba92a99553efd4c2ae98598433691c7401d818653ab61110deb2",
 }
+DOWNLOAD = 81  # MB, the archives together
 SPACE = 250  # MB, for the archives and what is in them
 SPLITS = {"train": "training.txt", "val": "validation.txt", "test": "test.txt"}
 PICTURES = (".png", ".tif", ".tiff")
