@@ -424,6 +424,9 @@ def test_a_terminal_sees_how_far_it_is(packages):
     assert "] 0 of 3 packages collected" in install.progress("")
     said = "Collecting six==1.17.0 (from -r)\nRequirement already satisfied: torch==2.13.0 in x\nCollecting six>1\n"
     assert "] 2 of 3 packages collected" in install.progress(said)
+    assert "] 3 of 3 packages collected" in install.progress(
+        said + "Processing /wheels/my_uv-0.9.0-py3.whl (from -r)\n"
+    )
     assert "] 2 of 3 packages unpacked" in install.progress(said + "Installing collected packages: six\n")
 
 

@@ -41,7 +41,7 @@ LOG = ROOT / "_build" / "install.log"
 MAKE = [getattr(sys, "_base_executable", None) or sys.executable, "-m", "venv", "--clear"]
 
 # GB on the disk and to download, by the build of torch. Measured with Python 3.11 and 3.12 on Linux.
-SIZES = {"cpu": (2.0, 0.7), "cuda": (7.0, 3.5)}
+SIZES = {"cpu": (2.0, 0.5), "cuda": (5.9, 3.1)}
 # Signs of an NVIDIA card whose driver is at work. Without the driver, torch could not use the card.
 CARDS = ("/proc/driver/nvidia/gpus/*", "/dev/nvidia[0-9]*")
 LOOK = 0.2  # seconds between two looks at what pip is doing
@@ -60,6 +60,8 @@ NO_NETWORK = re.compile(
     r"|Network is unreachable|connection failed",
     re.I,
 )
+# How pip names what it has found: in a registry, in .venv, not for this machine, in a folder.
+SEEN = re.compile(r"^(?:Collecting|Requirement already satisfied:|Ignoring) ([\w.-]+)|^Processing .*[/\\](\w+)-", re.M)
 OTHER_VERSIONS = re.compile(r"from versions: (?!none)")  # the network has answered
 
 
@@ -245,12 +247,12 @@ def stop(process):
 
 def progress(said):
     """Return how far pip is, from its words so far."""
-    names = [line.split("==")[0] for line in pins()]
+    names = {line.split("==")[0] for line in pins()}
     if "Installing collected packages" in said:
         there = sum(1 for folder in packages() for _ in folder.glob("*.dist-info/INSTALLER"))
         return console.bar(min(there, len(names)), len(names)) + " packages unpacked"
-    seen = re.findall(r"^(?:Collecting|Requirement already satisfied:|Ignoring) ([\w.-]+)", said, re.M)
-    return console.bar(min(len(set(seen)), len(names)), len(names)) + " packages collected"
+    seen = {re.sub("[-_.]+", "-", one or two).lower() for one, two in SEEN.findall(said)}
+    return console.bar(min(len(seen), len(names)), len(names)) + " packages collected"
 
 
 def pins():
@@ -312,9 +314,10 @@ def install_torch(build, board):
     needs = ["--no-deps"] if backend == "cpu" else ["-c", str(ROOT / "requirements.txt")]
     code, _ = run([*uv, *needs, pin("torch")], board, "PyTorch")
     if code:
+        disk, download = SIZES["cuda"]
         board.done(
-            f"The build {backend} of PyTorch could not be had from its own source, so pip takes the one that it finds, "
-            "which on Linux may need some GB more."
+            f"The build {backend} of PyTorch could not be had from its own source, so pip takes the one that it finds; "
+            f"if that is the one for CUDA, all takes {disk:.1f} GB in .venv, and {download:.1f} GB to download."
         )
     shutil.rmtree(VENV / ".uv", ignore_errors=True)
 
