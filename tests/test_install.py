@@ -13,6 +13,7 @@ import sys
 import tomllib
 import types
 import venv
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -434,8 +435,9 @@ def test_a_terminal_sees_how_far_it_is(packages):
 
 
 def start(folder, **env):
-    """Start the installation as a command of its own."""
-    group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {}
+    """Start the installation as a command of its own, which hears Ctrl-C also where these tests do not."""
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell lets what it runs with & ignore it
+    own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"preexec_fn": hear}
     return subprocess.Popen(
         [sys.executable, "tools/install.py"],
         cwd=folder,
@@ -443,7 +445,7 @@ def start(folder, **env):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        **group,
+        **own,
     )
 
 
