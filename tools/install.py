@@ -237,7 +237,9 @@ def stop(process):
     else:
         try:
             with suppress(subprocess.TimeoutExpired):
-                os.killpg(process.pid, signal.SIGINT)
+                # What runs in the background ignores Ctrl-C, and so does all that it starts.
+                deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+                os.killpg(process.pid, signal.SIGTERM if deaf else signal.SIGINT)
                 process.wait(GRACE)
         finally:  # also when Ctrl-C comes a second time
             with suppress(ProcessLookupError, PermissionError):  # nothing is left of it; macOS says so in another way
