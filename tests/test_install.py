@@ -717,4 +717,6 @@ def test_the_lowest_versions_are_those_of_the_project():
 def test_the_lowest_versions_are_tested_with_the_tests_of_every_module():
     names = {Path(path).name for path in lowest.test_files()}
     assert {"test_unet.py", "test_training.py", "test_nuclei.py", "test_widgets.py"} <= names
+    where, _, name = lowest.LEFT_OUT.partition("::")
+    assert where in lowest.test_files() and f"def {name}(" in (ROOT / where).read_text(encoding="utf-8")
     assert not names & {"test_book.py", "test_notebooks.py", "test_install.py", "test_tools.py", "test_models.py"}

@@ -2,7 +2,7 @@
 
     python tools/lowest.py
 
-It makes an environment of its own for that, and removes it at the end: some GB, and half an hour. The tests' own tools
+It makes an environment of its own for that, and removes it at the end: some GB, and a quarter of an hour. The tests' own tools
 come as they are pinned. Use the oldest Python that the book supports.
 """
 
@@ -23,6 +23,9 @@ PACKAGE = ROOT / "unet_tutorial"
 # With what the tests work, and what they compare the package with. The second come without what they need, because
 # they ask for a newer torch than the package does.
 TOOLS, OPPONENTS = ("pytest", "pytest-xdist", "lightning-utilities"), ("monai", "torchmetrics")
+
+# It is about ipywidgets 8; with 7, Jupyter shows the widget in another way than by what this test looks at.
+LEFT_OUT = "tests/test_widgets.py::test_jupyter_gets_the_widget_and_the_page_and_the_words"
 
 
 def floors(dependencies: list[str]) -> list[str]:
@@ -62,7 +65,7 @@ def main() -> int:
         install(python, pins)
         # Without conftest.py, which is for notebooks; and old libraries may warn of what has changed since.
         command = [python, "-m", "pytest", "-q", "--noconftest", "-n", "2", "-W", "ignore", "-m", "not real_nuclei"]
-        return subprocess.run([*command, *test_files(), "unet_tutorial"], cwd=ROOT).returncode
+        return subprocess.run([*command, "--deselect", LEFT_OUT, *test_files(), "unet_tutorial"], cwd=ROOT).returncode
 
 
 if __name__ == "__main__":
