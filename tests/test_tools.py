@@ -1,74 +1,12 @@
-"""The commands behind make: install once, go on after a failed step, serve what is current, pin what was installed."""
+"""The commands behind make: go on after a failed step, serve what is current."""
 
 import os
-import subprocess
-import sys
 import threading
 import urllib.request
 
 import pytest
 
-import freeze
-import install
 import run
-
-
-@pytest.fixture
-def folder(monkeypatch, tmp_path):
-    """A repository with nothing but the two files that say what to install."""
-    for name in ("requirements.txt", "pyproject.toml"):
-        (tmp_path / name).write_text("one\n")
-    for name in ("VENV", "PYTHON", "STAMP"):
-        monkeypatch.setattr(install, name, tmp_path / getattr(install, name).relative_to(install.ROOT))
-    monkeypatch.setattr(install, "ROOT", tmp_path)
-    return tmp_path
-
-
-def test_it_installs_once_and_again_when_the_requirements_change(monkeypatch, folder):
-    commands = []
-
-    def record(command, check):
-        assert check
-        commands.append(command[4:])
-
-    monkeypatch.setattr(install.subprocess, "run", record)
-    monkeypatch.setattr(install.venv, "EnvBuilder", lambda with_pip: Builder())
-
-    class Builder:
-        def create(self, place):
-            commands.append(["create"])
-            install.PYTHON.parent.mkdir(parents=True)
-            install.PYTHON.touch()
-
-    once = [
-        ["--disable-pip-version-check", "-r", str(folder / "requirements.txt")],
-        ["--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--editable", str(folder)],
-    ]
-    install.main()
-    install.main()
-    assert commands == [["create"], *once]
-    (folder / "requirements.txt").write_text("two\n")
-    install.main()
-    assert commands == [["create"], *once, *once], "an environment that is there is kept"
-
-
-def test_an_installation_that_failed_is_tried_again(monkeypatch, folder):
-    install.PYTHON.parent.mkdir(parents=True)
-    install.PYTHON.touch()
-
-    def fail(command, check):
-        raise subprocess.CalledProcessError(1, command)
-
-    monkeypatch.setattr(install.subprocess, "run", fail)
-    for _ in range(2):
-        with pytest.raises(subprocess.CalledProcessError):
-            install.main()
-
-
-def test_an_old_python_is_told_so(monkeypatch):
-    monkeypatch.setattr(install.sys, "version_info", (3, 10, 4))
-    with pytest.raises(SystemExit, match="The book needs Python 3.11 or newer, but .* is Python"):
-        install.main()
 
 
 def test_a_failed_step_does_not_stop_the_others_and_fails_the_test(monkeypatch, capfd):
@@ -139,39 +77,6 @@ def test_serve_shows_the_book_on_this_computer_alone(monkeypatch, pages, capsys)
     thread.join(10)
     assert address.startswith("http://127.0.0.1:") and answers == [b"hello"]
     assert f"The book is at {address}" in capsys.readouterr().out
-
-
-def test_what_is_pinned():
-    packages = [
-        ("torch", "2.13.0"),
-        ("pip", "1"),
-        ("nvidia-cublas-cu12", "1"),
-        ("triton", "3"),
-        ("pexpect", "4"),
-        ("A", "1"),
-    ]
-    assert freeze.lines(packages) == ["A==1", "pexpect==4 ; sys_platform != 'win32'", "torch==2.13.0"]
-    assert ("pytest", pytest.__version__) in freeze.installed(sys.executable)
-
-
-def test_this_environment_is_the_pinned_one():
-    """What passes here is what a fresh installation gets."""
-    pinned = (freeze.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    wanted = {line.partition(" ;")[0] for line in pinned if "==" in line}
-    here = {line.partition(" ;")[0] for line in freeze.lines(freeze.installed(sys.executable))}
-    assert wanted - here == set()
-
-
-def test_everything_that_is_asked_for_is_pinned_as_asked():
-    asked = [
-        line
-        for line in (freeze.ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
-        if line.strip(" #\n")
-    ]
-    pinned = (freeze.ROOT / "requirements.txt").read_text(encoding="utf-8").lower().splitlines()
-    for line in asked:
-        if not line.startswith("#"):
-            assert any(pin == line or pin.startswith(f"{line}==") for pin in pinned), line
 
 
 @pytest.mark.parametrize("there", [True, False])
