@@ -7,6 +7,10 @@ count, because then nobody looks.
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+
 import psutil
 
 SECONDS = 5.0  # between two looks
@@ -60,3 +64,36 @@ class Watch:
         wrote = any(now[one][1] != before[one][1] for one in now if one in before)
         self.idle = 0 if now.keys() != before.keys() or used >= self.least or wrote else self.idle + 1
         return self.idle >= self.looks
+
+
+class HangsError(RuntimeError):
+    """A command did nothing any more, and was ended."""
+
+
+def run(command: list[str], seconds: float = SECONDS, looks: int = LOOKS, **how) -> subprocess.CompletedProcess:
+    """Run a command as `subprocess.run` does, however long it works, and end it with its children if it hangs.
+
+    Raises
+    ------
+    HangsError
+        If it does nothing for `looks` looks in a row, `seconds` apart; the message ends with what it had written.
+    """
+    with subprocess.Popen(command, **how) as process:
+        watch = Watch(process.pid, looks, LEAST * seconds / SECONDS)
+        while True:
+            try:
+                out, err = process.communicate(timeout=seconds)
+                return subprocess.CompletedProcess(command, process.returncode, out, err)
+            except subprocess.TimeoutExpired:
+                if not watch.hangs():
+                    continue
+            end(psutil.Process(process.pid).children(recursive=True) + [psutil.Process(process.pid)])
+            written = "".join(str(part)[-2000:] for part in process.communicate() if part)
+            raise HangsError(f"{command[0]} did nothing for {looks * seconds:.0f} s, and was ended. {written}")
+
+
+def end(processes: Iterable[psutil.Process]) -> None:
+    """End processes at once, those that are still there."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
