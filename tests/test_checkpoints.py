@@ -275,22 +275,27 @@ KILLER = """
 import os, random, signal, time, torch
 from unet_tutorial.checkpoints import write_checkpoint
 
-def write_for_ever(start):
+def write_for_ever(start, say):
     number = start
     while True:
         number += 1
         write_checkpoint("state.pt", {"values": torch.full((200_000,), number)})
+        os.write(say, b".")
 
 random.seed(0)
 seen = [0]
 write_checkpoint("state.pt", {"values": torch.zeros(200_000)})
 for _ in range(40):
+    hear, say = os.pipe()
     child = os.fork()
     if child == 0:
-        write_for_ever(seen[-1])
-    time.sleep(random.uniform(0.005, 0.05))
+        write_for_ever(seen[-1], say)
+    for _ in range(random.randrange(3)):  # some die in their first writing, on a busy machine too
+        os.read(hear, 1)
+    time.sleep(random.uniform(0, 0.02))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    os.close(hear), os.close(say)
     values = torch.load("state.pt", weights_only=True)["values"]
     assert (values == values[0]).all()
     seen.append(int(values[0]))

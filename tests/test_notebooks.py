@@ -1,7 +1,6 @@
 """The gate for the notebooks: what nbval and what ``tools/notebooks.py check`` must refuse, and what passes."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,8 +10,11 @@ import xml.etree.ElementTree as ET
 import nbformat
 import pytest
 
+import kernels
 import notebooks
-from run import NBVAL
+from steps import NBVAL
+
+ENVIRONMENT = kernels.environment() | {"PYTHONPATH": str(notebooks.ROOT / "tools")}
 
 CHAPTER = """\
 ---
@@ -156,8 +158,8 @@ def failed_cells(built, tmp_path_factory):
         notebook = nbformat.read(good, as_version=4)
         change(code_cells(notebook))
         nbformat.write(notebook, folder / f"{change.__name__}.ipynb")
-    command = [sys.executable, "-m", "pytest", *NBVAL, "--junitxml=report.xml", "."]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    command = [sys.executable, "-m", "pytest", *NBVAL, "-n2", "--dist=loadscope", "--junitxml=report.xml", "."]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=ENVIRONMENT)
     assert run.returncode == 1, run.stdout + run.stderr
     failed = {path.stem: [] for path in folder.glob("*.ipynb")}
     cases = list(ET.parse(folder / "report.xml").iter("testcase"))
@@ -175,6 +177,27 @@ def test_nbval_passes_the_good_notebook_though_its_picture_is_not_stored(failed_
 @pytest.mark.parametrize("change, cell", BROKEN.items(), ids=[change.__name__ for change in BROKEN])
 def test_nbval_refuses(failed_cells, change, cell):
     assert failed_cells[change.__name__] == [cell]
+
+
+# ---- kept runs: what the build of the book keeps, nbval compares without running anything again.
+
+KEPT = [change for change in BROKEN if change in (stored_number, stored_print, stored_alt_text)]
+
+
+def test_nbval_compares_the_kept_run_and_runs_nothing_again(book):
+    good = notebooks.notebook_path(book, "01_good")
+    for change in [*KEPT, bound_not_met]:
+        notebook = nbformat.read(good, as_version=4)
+        change(code_cells(notebook))
+        nbformat.write(notebook, good.with_name(f"{change.__name__}.ipynb"))
+    shutil.copy(notebooks.ROOT / "conftest.py", book)
+    command = [sys.executable, "-m", "pytest", *NBVAL, "--kept-runs=.", "-rfE", "notebooks"]
+    run = subprocess.run(command, cwd=book, capture_output=True, text=True, env=ENVIRONMENT)
+    found = re.findall(r"^(FAILED|ERROR) .*?(\w+)\.ipynb::Cell (\d)", run.stdout, re.M)
+    failed = {(name, int(cell)) for kind, name, cell in found if kind == "FAILED"}
+    assert failed == {(change.__name__, BROKEN[change]) for change in KEPT}, run.stdout
+    assert {name for kind, name, _ in found if kind == "ERROR"} == {"bound_not_met"}
+    assert "no run of bound_not_met.ipynb is kept that fits it" in run.stdout
 
 
 # ---- build
@@ -265,7 +288,7 @@ def test_of_an_explorer_git_carries_words_and_numbers_and_nbval_compares_them(bo
     nbformat.write(good, path.with_name("not_stored.ipynb"))
     shutil.copy(notebooks.ROOT / "conftest.py", book)
     command = [sys.executable, "-m", "pytest", *NBVAL, "-rf", "notebooks"]
-    run = subprocess.run(command, cwd=book, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    run = subprocess.run(command, cwd=book, capture_output=True, text=True, env=ENVIRONMENT)
     failed = set(re.findall(r"^FAILED .*?(\w+)\.ipynb::Cell 1 ", run.stdout, re.M))
     assert failed == {"other_words", "other_number", "not_stored"}, run.stdout
 

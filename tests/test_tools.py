@@ -1,64 +1,73 @@
-"""The commands behind make: go on after a failed step, serve what is current."""
+"""The commands behind make: they end in words, serve what is current, and share what they remove."""
 
-import os
+import subprocess
+import sys
 import threading
 import urllib.request
 
 import pytest
 
+import book_build
+import pages
 import run
-
-
-def test_a_failed_step_does_not_stop_the_others_and_fails_the_test(monkeypatch, capfd):
-    say = ["-c", "import os; print('threads', os.environ.get('OMP_NUM_THREADS'))"]
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(run, "STEPS", {"bad": ["-c", "raise SystemExit(3)"], "good": say, "parallel": [*say, "-n"]})
-    monkeypatch.setattr(run, "has_nuclei", lambda: True)
-    assert run.test() == 1
-    out = capfd.readouterr().out
-    assert [line.split()[-1] for line in out.splitlines()[-4:-1]] == ["FAILED", "passed", "passed"]
-    assert "threads None" in out and "threads 1" in out
-    monkeypatch.setattr(run, "STEPS", {"good": ["-c", ""]})
-    assert run.test() == 0
-
-
-def test_every_step_of_the_test_exists():
-    scripts = [command[0] for command in run.STEPS.values() if command[0] != "-m"]
-    assert scripts and all((run.ROOT / script).is_file() for script in scripts)
-    paths = [command[-1] for command in run.STEPS.values() if "pytest" in command]
-    assert paths == ["--ignore=tests/browser", "notebooks", "tests/browser"]
-
-
-def test_a_book_that_cannot_be_built_fails(monkeypatch, tmp_path, capfd):
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    monkeypatch.setattr(run, "BUILD", tmp_path / "_build")
-    (tmp_path / "_build").mkdir()
-    assert run.book() == 1
-    assert "The book was not built." in capfd.readouterr().err
+import runs
+from console import Board
 
 
 @pytest.fixture
-def pages(monkeypatch, tmp_path):
-    """A book with one page that is newer than its only source."""
+def book(monkeypatch, tmp_path):
+    """A built book with one page."""
     for name in ("_config.yml", "_toc.yml", "book/index.md", "_build/html/index.html"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("hello")
-        os.utime(tmp_path / name, (2_000, 2_000) if "html" in name else (1_000, 1_000))
+        (tmp_path / name).write_text("# hello")
+    pages.stamp(tmp_path).write_text(f'{{"content": "{pages.content(tmp_path)}"}}')
     monkeypatch.setattr(run, "ROOT", tmp_path)
-    monkeypatch.setattr(run, "INDEX", tmp_path / "_build" / "html" / "index.html")
     return tmp_path
 
 
-def test_a_book_is_current_until_a_source_changes(pages):
-    assert run.is_current()
-    os.utime(pages / "book" / "index.md", (3_000, 3_000))
-    assert not run.is_current()
-    run.INDEX.unlink()
-    assert not run.is_current()
+def test_a_book_is_current_until_a_source_changes(book):
+    assert pages.is_current(book)
+    (book / "book" / "index.md").write_text("# hello, you")
+    assert not pages.is_current(book)
+    (book / "book" / "index.md").write_text("# hello")
+    assert pages.is_current(book)
+    (pages.html(book) / "index.html").unlink()
+    assert not pages.is_current(book)
 
 
-def test_serve_shows_the_book_on_this_computer_alone(monkeypatch, pages, capsys):
-    answers = []
+def test_settings_extensions_and_titles_ask_for_all_pages_again_and_a_word_does_not(book):
+    frame = pages.frame(book)
+    (book / "book" / "index.md").write_text("# hello\n\nA word.")
+    assert pages.frame(book) == frame
+    (book / "book" / "index.md").write_text("# good morning")
+    titled = pages.frame(book)
+    (book / "_toc.yml").write_text("other")
+    assert len({frame, titled, pages.frame(book)}) == 3
+
+
+def test_a_build_that_fails_leaves_the_last_whole_book_and_is_not_current(book, monkeypatch):
+    monkeypatch.setattr(pages, "_run_jupyter_book", lambda root, board: False)
+    (book / "book" / "index.md").write_text("# broken")
+    assert not pages.build(book, Board())
+    assert (pages.html(book) / "index.html").read_text() == "# hello" and not pages.is_current(book)
+
+
+def test_a_build_that_succeeds_takes_its_place(book, monkeypatch):
+    def build(root, board):
+        (pages.work(root) / "_build" / "html").mkdir(parents=True, exist_ok=True)
+        (pages.work(root) / "_build" / "html" / "index.html").write_text("new")
+        return True
+
+    monkeypatch.setattr(pages, "_run_jupyter_book", build)
+    (book / "book" / "index.md").write_text("# new")
+    assert pages.build(book, Board()) and pages.is_current(book)
+    assert (pages.html(book) / "index.html").read_text() == "new"
+    assert [path.name for path in (book / "_build").glob("html*")] == ["html"]
+
+
+def answer_of(monkeypatch):
+    """Serve one request, and return the exit code, the address and the answer."""
+    answers, looks = [], []
 
     def look(address):
         def get():
@@ -70,28 +79,78 @@ def test_serve_shows_the_book_on_this_computer_alone(monkeypatch, pages, capsys)
         monkeypatch.setattr(run.ThreadingHTTPServer, "serve_forever", lambda server: server.handle_request())
         looks.append((address, thread))
 
-    looks = []
-    monkeypatch.setattr(run.webbrowser, "open", look)
-    assert run.serve() == 0
+    monkeypatch.setattr("webbrowser.open", look)
+    code = run.serve()
     ((address, thread),) = looks
-    thread.join(10)
-    assert address.startswith("http://127.0.0.1:") and answers == [b"hello"]
+    thread.join()
+    return code, address, answers
+
+
+def test_serve_shows_the_book_on_this_computer_alone(monkeypatch, book, capsys):
+    code, address, answers = answer_of(monkeypatch)
+    assert code == 0 and address.startswith("http://127.0.0.1:") and answers == [b"# hello"]
     assert f"The book is at {address}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_without_the_real_pictures_only_what_needs_them_is_left_out_and_this_is_said(monkeypatch, capfd, there):
-    show = ["-c", "import sys; print(sys.argv[1:])"]
-    monkeypatch.setattr(run, "STEPS", {name: show for name in run.STEPS})
-    monkeypatch.setattr(run, "has_nuclei", lambda: there)
-    assert run.test() == 0
-    out = capfd.readouterr().out
-    for words in ("['-m', 'not real_nuclei']", "['--ignore=notebooks/14_nuclei.ipynb']", "Left out: the comparison"):
-        assert (words in out) != there
-    assert out.count("passed") == len(run.STEPS)
+def test_serve_says_so_where_the_newest_book_could_not_be_built(monkeypatch, book, capsys):
+    monkeypatch.setattr(run, "book", lambda: 1)
+    (book / "book" / "index.md").write_text("# broken")
+    code, _, answers = answer_of(monkeypatch)
+    assert code == 0 and answers == [b"# hello"]
+    assert "This is the last book that could be built whole, not the newest." in capsys.readouterr().out
+    (pages.html(book) / "index.html").unlink()
+    assert run.serve() == 1
 
 
-def test_what_is_left_out_without_the_real_pictures_exists():
-    assert set(run.WITHOUT_NUCLEI) <= set(run.STEPS)
-    (ignored,) = run.WITHOUT_NUCLEI["notebooks run again"]
-    assert (run.ROOT / ignored.removeprefix("--ignore=")).is_file()
+def test_ctrl_c_ends_in_one_sentence(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "clean", interrupt)
+    monkeypatch.setattr(sys, "argv", ["run.py", "clean"])
+    assert run.main() == run.STOPPED
+    assert capsys.readouterr().err.strip() == "Stopped. Run the same command again; it goes on from there."
+
+
+def test_without_the_libraries_it_says_how_to_install_them():
+    done = subprocess.run([sys.executable, "-S", "-E", run.__file__, "test"], capture_output=True, text=True)
+    assert done.returncode == 1 and "Install the book's packages first: python3 tools/install.py" in done.stderr
+
+
+def test_clean_removes_what_was_built_and_nothing_else(book):
+    assert run.clean() == 0
+    assert not (book / "_build").exists() and (book / "book" / "index.md").is_file()
+
+
+def test_the_first_line_says_how_long_it_will_take_here(book, monkeypatch):
+    monkeypatch.setattr(runs, "workers", lambda: 2)
+    chapters = dict.fromkeys(["01_a", "02_b", "03_c"])
+    said = book_build.forecast(book, chapters, {"01_a": 200.0, "02_b": 30.0})
+    assert said == "2 of 3 chapters to run, 2 at a time, then the pages: about 4 min here."
+    assert "The chapters are as they were" in book_build.forecast(book, chapters, {})
+
+
+def test_a_chapter_that_could_not_be_run_is_told_in_the_last_lines(book, capsys):
+    failures = {"02_b": runs.Failure("code cell 3 (fit)", runs.DIED)}
+    assert book_build.finish(book, failures, "") == 1
+    out = capsys.readouterr().out
+    assert "02_b could not be run, and its page says so. The run ended in code cell 3 (fit). " + runs.DIED in out
+    assert "_build/log/02_b.txt" in out and "Open it: file://" in out
+    assert book_build.finish(book, {}, "Chapter 14 shows cells that a program draws: no network") == 0
+    assert "no network" in capsys.readouterr().out
+
+
+def test_without_room_it_says_so_before_it_begins(book, monkeypatch, capsys):
+    monkeypatch.setattr(book_build.shutil, "disk_usage", lambda root: type("Usage", (), {"free": 1e6}))
+    assert book_build.build_book(book) == 1
+    assert "needs 300 MB of free space" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [OSError("no network"), ValueError("altered")])
+def test_without_its_data_a_chapter_is_announced_with_the_size_and_goes_on(monkeypatch, capsys, error):
+    def fetch(progress):
+        raise error
+
+    monkeypatch.setattr(book_build.nuclei, "fetch_nuclei", fetch)
+    assert str(error) in book_build.fetch_nuclei(Board())
+    assert "a download of 81 MB" in capsys.readouterr().out

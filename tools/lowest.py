@@ -2,8 +2,8 @@
 
     python tools/lowest.py
 
-It makes an environment of its own for that, and removes it at the end: some GB, and a quarter of an hour. The tests' own tools
-come as they are pinned. Use the oldest Python that the book supports.
+It makes an environment of its own for that, and removes it at the end: some GB, and a quarter of an hour. The tests'
+own tools come as they are pinned. Use the oldest Python that the book supports.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ class Chapter:
         """End the kernel at once, or as soon as it has started."""
         self.is_stopped = True
         if self.process_id is not None:
-            watch.end(self.process_id)
+            watch.end_tree(self.process_id)
 
 
 def run_all(root: Path, chapters: dict[str, nbformat.NotebookNode], board: Board) -> dict[str, Failure]:

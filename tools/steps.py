@@ -20,7 +20,7 @@ from runs import workers
 
 PYTEST = ["-m", "pytest", "-q", "--durations=20", "--durations-min=1"]
 # The notebooks under nbval, against the runs that the build of the book keeps: nothing is run twice.
-NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tools/nbval.cfg"]
+NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(Path(__file__).with_name("nbval.cfg"))]
 
 # The steps of a test, the quick ones first. Each is a plain command of this Python.
 QUICK = {
@@ -78,7 +78,7 @@ def run_step(root: Path, name: str, command: list[str], board: Board) -> Step:
             if guard is not None and guard.hangs:
                 file.write(f"{watch.verdict()}\n".encode())
         finally:
-            watch.end(process.pid)
+            watch.end_tree(process.pid)
             if guard is not None:
                 guard.stop()
     step = Step(name, succeeded, time.perf_counter() - start, log)

@@ -7,7 +7,9 @@ count, because then nobody looks.
 
 from __future__ import annotations
 
+import subprocess
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 
 import psutil
@@ -84,7 +86,7 @@ class Guard:
         while not self._over.wait(SECONDS):
             if self._watch.hangs():
                 self.hangs = True
-                end(self._watch.process_id)
+                end_tree(self._watch.process_id)
                 return
 
     def stop(self) -> None:
@@ -98,10 +100,41 @@ def verdict() -> str:
     return f"It hangs: for {LOOKS * SECONDS / 60:.0f} minutes it used no processor time and wrote nothing."
 
 
-def end(process_id: int) -> None:
+def end_tree(process_id: int) -> None:
     """End a process and all that it started."""
     with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(process_id)
-        for process in [*parent.children(recursive=True), parent]:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        end([*parent.children(recursive=True), parent])
+
+
+class HangsError(RuntimeError):
+    """A command did nothing any more, and was ended."""
+
+
+def run(command: list[str], seconds: float = SECONDS, looks: int = LOOKS, **how) -> subprocess.CompletedProcess:
+    """Run a command as `subprocess.run` does, however long it works, and end it with its children if it hangs.
+
+    Raises
+    ------
+    HangsError
+        If it does nothing for `looks` looks in a row, `seconds` apart; the message ends with what it had written.
+    """
+    with subprocess.Popen(command, **how) as process:
+        watch = Watch(process.pid, looks, LEAST * seconds / SECONDS)
+        while True:
+            try:
+                out, err = process.communicate(timeout=seconds)
+                return subprocess.CompletedProcess(command, process.returncode, out, err)
+            except subprocess.TimeoutExpired:
+                if not watch.hangs():
+                    continue
+            end_tree(process.pid)
+            written = "".join(str(part)[-2000:] for part in process.communicate() if part)
+            raise HangsError(f"{command[0]} did nothing for {looks * seconds:.0f} s, and was ended. {written}")
+
+
+def end(processes: Iterable[psutil.Process]) -> None:
+    """End processes at once, those that are still there."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
