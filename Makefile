@@ -2,13 +2,22 @@
 PYTHON ?= python3
 RUN := .venv/bin/python tools
 
-.PHONY: install book serve test notebooks bench clean
+.PHONY: help install book serve check test notebooks bench clean
 
-book serve test: install
-	$(RUN)/run.py $@
+help:
+	@echo "make book       run the chapters that have changed, and build the pages"
+	@echo "make serve      show the built book in a browser on this computer"
+	@echo "make notebooks  write the notebooks from the chapters' text"
+	@echo "make check      in a minute or two: style, sources, and the tests of what you have changed"
+	@echo "make test       check everything"
+	@echo "make bench      measure what the book says about speed"
+	@echo "make clean      remove what was built, but not what was installed"
+
+book serve check test: install
+	@$(RUN)/run.py $@
 
 notebooks: install
-	$(RUN)/notebooks.py build
+	@$(RUN)/notebooks.py build
 
 bench: install
 	$(RUN)/bench.py
@@ -17,4 +26,4 @@ install:
 	@$(PYTHON) tools/install.py
 
 clean:
-	$(PYTHON) tools/run.py clean
+	@$(PYTHON) tools/run.py clean

@@ -17,6 +17,7 @@ import bench
 import bench_chapters
 import bench_models
 import bench_tables
+import bench_threads
 import bench_training
 import notebooks
 import provenance
@@ -310,6 +311,23 @@ def test_an_executed_notebook_carries_no_times():
     assert "execution" not in notebook.cells[0].metadata
 
 
+def test_threads_are_measured_idle_and_busy():
+    settings = {"rounds": 1, "steps": 1, "networks": [{"channels": [2, 4], "batch": [1, 1, 8, 8]}]}
+    part = bench_threads.threads([], settings)
+    (network,) = part["networks"]
+    assert network["ms"].keys() == {"idle", "busy"} and network["ms"]["idle"].keys() == network["ms"]["busy"].keys()
+    (table,) = bench_tables.threads_tables(part)
+    assert table["rows"][0][:3] == ["2, 4", "1×1×8×8", "1"]
+
+
+def test_commands_are_compared_with_those_of_a_commit_before():
+    then = [{"what": "`make book`", "seconds": 300.2, "succeeded": True}]
+    now = [{"what": "`make book`", "seconds": 150.4, "succeeded": True}, {**then[0], "what": "b", "succeeded": False}]
+    part = {"settings": {"before": "abc", "cores": 2}, "then": then, "now": now}
+    (table,) = bench_tables.commands_tables(part)
+    assert table["rows"] == [["`make book`", "300", "150"], ["b", "-", "300, failed"]]
+
+
 # The command and the record ----------------------------------------------------------------------------------------
 
 
@@ -317,7 +335,9 @@ def test_an_unknown_part_is_refused(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["bench.py", "disc"])
     with pytest.raises(SystemExit):
         bench.main()
-    assert "no part disc; there are: discs, models, cells, chapters, pieces" in capsys.readouterr().err
+    assert (
+        "no part disc; there are: discs, models, cells, chapters, pieces, threads, commands" in capsys.readouterr().err
+    )
 
 
 def test_a_part_alone_leaves_the_others_in_the_record_and_the_threads_as_they_are(results, monkeypatch, capsys):

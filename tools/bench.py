@@ -9,6 +9,8 @@ models    our U-Net against MONAI's, a forward pass and a training step
 cells     scores on the hard cells against seconds of training
 chapters  every chapter's wall time, with its slowest cells
 pieces    drawing and checking, as shares of a training step
+threads   a training step with one thread and with all cores, idle and beside busy processes
+commands  what `make book` and `make test` take in an empty clone, now and before (an hour; only when named)
 
 A part that is measured alone leaves the others in the record as they are; each says how it was made. Seeds of `discs`
 and `cells` may be measured in several calls, as long as code, machine and settings stay the same. Leave the machine
@@ -26,7 +28,9 @@ import torch
 import bench_tables
 import provenance
 from bench_chapters import chapters
+from bench_commands import commands
 from bench_models import models, pieces
+from bench_threads import threads
 from bench_training import cells, discs
 from unet_tutorial import records
 
@@ -46,7 +50,10 @@ PARTS = {
     "cells": Part(cells, seeds=(1, 2, 3)),
     "chapters": Part(chapters),
     "pieces": Part(pieces),
+    "threads": Part(threads),
+    "commands": Part(commands),
 }
+ONLY_WHEN_NAMED = {"commands"}
 # Runs of several calls belong together only if these are the same.
 SAME = ("commit", "versions", "processor", "threads", "gpu")
 
@@ -103,7 +110,7 @@ def main() -> None:
     unknown = [name for name in arguments.parts if name not in PARTS]
     if unknown:
         parser.error(f"no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
-    for name in arguments.parts or PARTS:
+    for name in arguments.parts or [name for name in PARTS if name not in ONLY_WHEN_NAMED]:
         report(name, measure(name, arguments.seeds))
 
 

@@ -198,6 +198,32 @@ def pieces_tables(part: dict) -> list[Table]:
     return [{"caption": caption, "header": ["piece", "ms", "% of a step"], "rows": rows}]
 
 
+def threads_tables(part: dict) -> list[Table]:
+    """Return one row for every network and number of threads: milliseconds of a step, idle and busy."""
+    rows = []
+    for network in part["networks"]:
+        for number in network["ms"]["idle"]:
+            times = [ranged(network["ms"][state][number], 0) for state in ("idle", "busy")]
+            rows.append([plain(network["channels"]), "×".join(map(str, network["batch"])), number, *times])
+    header = ["channels", "batch", "threads", "idle, ms", "busy, ms"]
+    caption = f"A training step on {part['settings']['cores']} cores, idle and beside as many busy processes"
+    return [{"caption": caption, "header": header, "rows": rows}]
+
+
+def commands_tables(part: dict) -> list[Table]:
+    """Return one row for every command: seconds at the commit before, and now."""
+    then = {result["what"]: result for result in part["then"]}
+    rows = [[result["what"], took(then.get(result["what"])), took(result)] for result in part["now"]]
+    header = ["command", f"at commit {part['settings']['before']}, seconds", "now, seconds"]
+    return [{"caption": f"The commands on {part['settings']['cores']} cores", "header": header, "rows": rows}]
+
+
+def took(result: dict | None) -> str:
+    if result is None:
+        return "-"
+    return f"{result['seconds']:.0f}" + ("" if result["succeeded"] else ", failed")
+
+
 # Of each part its tables, and whether its goals are met; some have none.
 TABLES = {
     "discs": (discs_tables, discs_goals),
@@ -205,6 +231,8 @@ TABLES = {
     "cells": (cells_tables, lambda part: []),
     "chapters": (chapters_tables, chapters_goals),
     "pieces": (pieces_tables, lambda part: []),
+    "threads": (threads_tables, lambda part: []),
+    "commands": (commands_tables, lambda part: []),
 }
 
 
