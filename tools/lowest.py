@@ -8,6 +8,7 @@ own tools come as they are pinned. Use the oldest Python that the book supports.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -65,7 +66,9 @@ def main() -> int:
         install(python, pins)
         # Without conftest.py, which is for notebooks; and old libraries may warn of what has changed since.
         command = [python, "-m", "pytest", "-q", "--noconftest", "-n", "2", "-W", "ignore", "-m", "not real_nuclei"]
-        return subprocess.run([*command, "--deselect", LEFT_OUT, *test_files(), "unet_tutorial"], cwd=ROOT).returncode
+        command += ["--deselect", LEFT_OUT, *test_files(), "unet_tutorial"]
+        # One thread for each of two processes, as in tools/run.py; an old torch with more threads cannot be forked.
+        return subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
 
 
 if __name__ == "__main__":
