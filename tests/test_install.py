@@ -214,7 +214,7 @@ def test_an_environment_of_an_older_python_is_made_anew(monkeypatch, packages):
 
 
 def test_a_python_that_does_not_run_is_noticed(packages):
-    (packages / "sitecustomize.py").write_text("import os; os._exit(3)")
+    (packages / "breaks.pth").write_text("import os; os._exit(3)\n")  # Python runs such a line when it starts
     assert install.why_anew() == "its Python does not run"
 
 
