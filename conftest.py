@@ -4,6 +4,7 @@ Then no chapter is run twice, and what is compared is what the pages show. Witho
 itself, and its kernels talk through files (see ``tools/kernels.py``). All that leans on the insides of nbval is here.
 """
 
+import os
 import sys
 import tempfile
 from collections import deque
@@ -17,6 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent / "tools"))
 
 import kernels  # noqa: E402
 import runs  # noqa: E402
+from setup_cell import THREADS  # noqa: E402
+
+for _name, _number in THREADS.items():
+    os.environ.setdefault(_name, _number)  # before a test imports torch; for the reason see tools/setup_cell.py
 
 
 def pytest_addoption(parser):

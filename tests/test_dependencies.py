@@ -114,3 +114,13 @@ def test_the_data_set_counts_where_it_is_used(monkeypatch):
         monkeypatch.setattr(dependencies, "nuclei", lambda place=place: place)
         keys.add((dependencies.key(user), dependencies.key(other)))
     assert len({key for key, _ in keys}) == 2 and len({key for _, key in keys}) == 1
+
+
+def test_the_libraries_are_the_same_whatever_a_process_has_loaded():
+    """setuptools, once imported, puts packages of its own onto sys.path; a key must not see them."""
+    program = "import sys; sys.path.insert(0, 'tools'); {}; import dependencies; print(dependencies.libraries())"
+    said = [
+        subprocess.run([sys.executable, "-c", program.format(first)], cwd=ROOT, capture_output=True, text=True).stdout
+        for first in ("pass", "import setuptools")
+    ]
+    assert said[0] == said[1] and "torch==" in said[0]

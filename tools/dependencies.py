@@ -10,6 +10,7 @@ import hashlib
 import json
 import platform
 import re
+import sysconfig
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -88,7 +89,8 @@ def files(code: str) -> list[Path]:
 @cache
 def libraries() -> str:
     """Return the Python and everything that is installed for it, with its version."""
-    installed = sorted(f"{one.name}=={one.version}" for one in distributions() if one.name != PACKAGE)
+    places = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})  # sys.path may grow while we run
+    installed = sorted(f"{one.name}=={one.version}" for one in distributions(path=places) if one.name != PACKAGE)
     return "\n".join([platform.python_version(), *installed])
 
 
