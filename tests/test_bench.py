@@ -336,7 +336,8 @@ def test_an_unknown_part_is_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         bench.main()
     assert (
-        "no part disc; there are: discs, models, cells, chapters, pieces, threads, commands" in capsys.readouterr().err
+        "no part disc; there are: discs, models, cells, chapters, pieces, threads, explorers, commands"
+        in capsys.readouterr().err
     )
 
 
@@ -399,7 +400,7 @@ def test_the_kept_record_shows_what_today_s_tables_show():
     record = records.load("bench")
     page = (bench.ROOT / "book" / "benchmark.md").read_text(encoding="utf-8")
     on_the_page = re.findall(r"^```{benchmark} (\w+)$", page, re.M)
-    assert set(on_the_page) == set(record) - {"provenance"} <= set(bench.PARTS)
+    assert set(on_the_page) == set(record) - {"provenance"} == set(bench.PARTS)
     for name in on_the_page:
         part = record[name]
         assert {key: part[key] for key in ("tables", "goals")} == bench_tables.shown(name, part)

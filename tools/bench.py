@@ -10,6 +10,7 @@ cells     scores on the hard cells against seconds of training
 chapters  every chapter's wall time, with its slowest cells
 pieces    drawing and checking, as shares of a training step
 threads   a training step with one thread and with all cores, idle and beside busy processes
+explorers how soon a picture with controls is painted after an input, in a browser, on the built book
 commands  what `make book` and `make test` take in an empty clone, now and before (an hour; only when named)
 
 A part that is measured alone leaves the others in the record as they are; each says how it was made. Seeds of `discs`
@@ -29,6 +30,7 @@ import bench_tables
 import provenance
 from bench_chapters import chapters
 from bench_commands import commands
+from bench_explorers import explorers
 from bench_models import models, pieces
 from bench_threads import threads
 from bench_training import cells, discs
@@ -51,6 +53,7 @@ PARTS = {
     "chapters": Part(chapters),
     "pieces": Part(pieces),
     "threads": Part(threads),
+    "explorers": Part(explorers),
     "commands": Part(commands),
 }
 ONLY_WHEN_NAMED = {"commands"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
+from bench_explorers import explorers_goals, explorers_tables
 from bench_models import label
 
 Table = dict  # {"caption": str, "header": [str], "rows": [[str]]}; code stands between backticks
@@ -232,6 +233,7 @@ TABLES = {
     "chapters": (chapters_tables, chapters_goals),
     "pieces": (pieces_tables, lambda part: []),
     "threads": (threads_tables, lambda part: []),
+    "explorers": (explorers_tables, explorers_goals),
     "commands": (commands_tables, lambda part: []),
 }
 

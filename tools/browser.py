@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+import watch
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "msedge", "chrome")
 MACOS = (
@@ -41,7 +42,6 @@ HELP = (
     "No Chromium was found, and none could be installed. Install Chromium, Google Chrome or Microsoft Edge in the "
     "usual way of your system, or run `python -m playwright install --with-deps chromium`, and start again."
 )
-START_SECONDS, PLAYWRIGHT_SECONDS, SYSTEM_SECONDS = 60, 300, 600
 
 
 def candidates() -> Iterator[str]:
@@ -66,8 +66,8 @@ def starts(path: str) -> bool:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [path, *FLAGS, "--headless", f"--user-data-dir={profile}", "--dump-dom", "about:blank"]
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=START_SECONDS)
-        except (OSError, subprocess.SubprocessError) as error:
+            watch.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE).check_returncode()
+        except (OSError, subprocess.SubprocessError, watch.HangsError) as error:
             print(f"{path} does not start: {error}", file=sys.stderr)
             return False
     return True
@@ -96,19 +96,10 @@ def privileges() -> list[str] | None:
     return None
 
 
-def run(command: list[str], seconds: float) -> bool:
-    """Print and run a command, end it and its children when the time is over, and return whether it succeeded."""
+def run(command: list[str]) -> bool:
+    """Print and run a command, and return whether it succeeded; a source that is silent it gives up by itself."""
     print("$", " ".join(command), flush=True)
-    process = subprocess.Popen(command, start_new_session=True)
-    try:
-        return process.wait(seconds) == 0
-    except subprocess.TimeoutExpired:
-        print(f"gave up after {seconds} s", flush=True)
-        return False
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
-            process.wait()
+    return subprocess.run(command).returncode == 0
 
 
 def install() -> str:
@@ -122,31 +113,32 @@ def install() -> str:
     with suppress(FileNotFoundError):
         return find()
     playwright = [sys.executable, "-m", "playwright"]
-    downloaded = run([*playwright, "install", "chromium"], PLAYWRIGHT_SECONDS)
+    downloaded = run([*playwright, "install", "chromium"])
     root = privileges()
     if shutil.which("apt-get") and root is not None:
         if downloaded:  # it may lack libraries of the system
-            run([*root, *playwright, "install-deps", "chromium"], SYSTEM_SECONDS)
+            run([*root, *playwright, "install-deps", "chromium"])
         else:
-            run([*root, "apt-get", "update"], SYSTEM_SECONDS)
-            run([*root, "apt-get", "install", "--yes", "--no-install-recommends", "chromium"], SYSTEM_SECONDS)
+            run([*root, "apt-get", "update"])
+            run([*root, "apt-get", "install", "--yes", "--no-install-recommends", "chromium"])
     return find()
 
 
+def start(playwright: Playwright, path: str) -> Browser:
+    """Start the browser at `path` headless, however long it takes."""
+    return playwright.chromium.launch(executable_path=path, args=list(FLAGS), timeout=0)
+
+
 @contextmanager
-def launch(path: str):
-    """Yield the headless browser at `path`, a `playwright.sync_api.Browser`, and close it at the end."""
+def open_browser() -> Iterator[Browser]:
+    """Yield the browser that `find` finds, and close it at the end."""
+    path = find()  # before: Playwright runs only once at a time
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = start(playwright, path)
         try:
             yield browser
         finally:
             browser.close()
-
-
-def open_browser():
-    """Return a context manager that yields the browser that `find` finds."""
-    return launch(find())
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ STEPS = QUICK | {
     "book": ["tools/run.py", "book"],
     "notebooks compared": [*PYTEST, *NBVAL, "--kept-runs=.", "notebooks"],
     "browser": ["tools/browser.py", "install"],
-    "pages": [*PYTEST, "tests/browser"],
+    "pages": [*PYTEST, "-n", str(workers()), "--dist=loadscope", "tests/browser"],
 }
 DOWNLOADS = {"browser"}  # waits for the network, which is no work: it is not watched
 # What these steps leave out where the real pictures of chapter 14 are not on this computer.

@@ -1,20 +1,97 @@
-"""What the tests of pages share: the book, a server for it, one browser, a way to visit a page, and a reader's hand."""
+"""What the tests of pages share: the book, a server for it, a browser, a way to visit a page, and a reader's hand.
 
+No test has a limit in time, because on a busy machine everything takes longer. What waits for ever is told.
+"""
+
+import base64
+import gzip
+import itertools
+import json
+import os
 import re
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
+import psutil
 import pytest
+from playwright.sync_api import Error, sync_playwright
 
-from browser import open_browser
+import watch
+from browser import find, start
 from unet_tutorial import widgets
-from unet_tutorial.widgets.base import as_json, filled
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
-SHOWN = (Path(__file__).parent / "shown.js").read_text(encoding="utf-8")
+READER = (Path(__file__).parent / "reader.js").read_text(encoding="utf-8")
+SECONDS, LOOKS = 5.0, 12  # a minute
+LEAST = 0.05  # of one core
+GONE = threading.Event()  # the browser was ended; Playwright knows it only after its next call
+
+
+# Waiting for ever -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def no_endless_wait(seconds=SECONDS, looks=LOOKS):
+    """Fail, and end the browser, if it and all that belongs to the test hardly compute for `looks` looks in a row.
+
+    A page that is waited for looks again and again whether something has come, which takes less than `LEAST` of a core.
+    A test that is only slow uses what it can get.
+    """
+    over, ended = threading.Event(), threading.Event()
+    threading.Thread(target=end_what_waits, args=(over, ended, seconds, looks), daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+        if ended.is_set():
+            minute = f"{looks * seconds:.0f} s in which almost nothing was computed"
+            pytest.fail(f"waits for something that does not come; the browser was ended after {minute}")
+
+
+def end_what_waits(over, ended, seconds, looks):
+    """Look every few seconds at what this process and its children compute, until a test is over or waits for ever."""
+    before, idle = None, 0
+    while not over.wait(seconds):
+        now = watch.work(os.getpid())
+        if before is not None:
+            used = sum(done - before.get(process, (0,))[0] for process, (done, _) in now.items())
+            idle = idle + 1 if used < LEAST * seconds else 0
+        before = now
+        if idle >= looks:
+            ended.set()
+            GONE.set()
+            # Playwright's own process stays: it says to the test that the browser is gone, and starts the next one.
+            watch.end(one for one in psutil.Process().children(recursive=True) if not is_playwright(one))
+            return
+
+
+def is_playwright(process):
+    """Return whether a process is the one through which Playwright talks with browsers."""
+    with suppress(psutil.Error):
+        return process.name().startswith("node") and process.ppid() == os.getpid()
+    return False
+
+
+@pytest.fixture
+def endless_wait():
+    """`no_endless_wait`, for its own tests."""
+    return no_endless_wait
+
+
+@pytest.hookimpl(wrapper=True)
+def watched():
+    """Watch over every part of a test: its fixtures, itself, and what tidies up."""
+    with no_endless_wait():
+        return (yield)
+
+
+pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = watched
+
+
+# The book and the browser ---------------------------------------------------------------------------------------------
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -28,7 +105,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 def serve(folder):
     """Serve a folder on a free port of this computer, and yield its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
-    Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
@@ -51,31 +128,71 @@ def addresses(html):
         yield {"http": address, "file": html.as_uri()}
 
 
+class Browsers:
+    """One browser for all tests, and another one when it is gone."""
+
+    def __init__(self, playwright, path):
+        self.playwright, self.path, self.now = playwright, path, None
+
+    def one(self):
+        """Return the browser that runs now."""
+        if self.now is None or GONE.is_set() or not self.now.is_connected():
+            self.now = start(self.playwright, self.path)
+            GONE.clear()
+        return self.now
+
+
 @pytest.fixture(scope="session")
-def browser():
-    """One browser for all tests."""
-    with open_browser() as opened:
-        yield opened
+def browsers():
+    """What opens browsers."""
+    path = find()  # before: Playwright runs only once at a time
+    with sync_playwright() as playwright:
+        browsers = Browsers(playwright, path)
+        yield browsers
+        browsers.one().close()
+
+
+@pytest.fixture
+def browser(browsers):
+    """A browser."""
+    return browsers.one()
+
+
+def new_window(browser, address, width=1280, height=800, theme="light", javascript=True):
+    """Return a context for pages below an address, and the list of what goes wrong in it.
+
+    What is not below the address is refused and written down.
+    """
+    size = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, color_scheme=theme, java_script_enabled=javascript)
+    context.set_default_timeout(0)
+    troubles = []
+
+    def refuse(route):
+        troubles.append(f"request to the outside: {route.request.url}")
+        route.abort()
+
+    context.route(re.compile(f"^(?!{re.escape(address)}|data:|blob:)"), refuse)
+    return context, troubles
+
+
+@pytest.fixture
+def window():
+    """The function that opens windows, for tests that use one of their own."""
+    return new_window
 
 
 @pytest.fixture
 def visit(browser):
     """Return a function that opens a page below an address and gives (page, what went wrong while it was open).
 
-    What is not below the address is refused and written down, and so are the errors of the console.
+    To what went wrong belong the errors of the console.
     """
     contexts = []
 
-    def open_page(address, path, width=1280, theme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    def open_page(address, path, **how):
+        context, troubles = new_window(browser, address, **how)
         contexts.append(context)
-        troubles = []
-
-        def refuse(route):
-            troubles.append(f"request to the outside: {route.request.url}")
-            route.abort()
-
-        context.route(re.compile(f"^(?!{re.escape(address)}|data:|blob:)"), refuse)
         page = context.new_page()
         page.on("console", lambda line: line.type == "error" and troubles.append(f"console: {line.text}"))
         page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
@@ -84,19 +201,19 @@ def visit(browser):
 
     yield open_page
     for context in contexts:
-        context.close()
+        with suppress(Error):  # its browser was ended because the test waited for ever
+            context.close()
+
+
+# Explorers ------------------------------------------------------------------------------------------------------------
 
 
 @cache
 def states(explorer):
-    """Return what Python computes for every setting of an explorer."""
-    return {tuple(setting.values()): as_json(explorer.state(**setting)) for setting in explorer.settings()}
-
-
-@cache
-def assets(explorer):
-    """Return the pictures and parts of an explorer's drawings, as Python makes them."""
-    return explorer.assets()
+    """Return what Python computes for every setting of an explorer, by the places of its controls."""
+    table = json.loads(gzip.decompress(base64.b64decode(explorer.packed())))
+    places = itertools.product(*(range(len(control.values)) for control in explorer.controls().values()))
+    return dict(zip(places, table["states"], strict=True))
 
 
 class Live:
@@ -108,20 +225,21 @@ class Live:
         figure.locator(".controls").wait_for()
         self.boxes = figure.locator(".control")
         assert self.boxes.count() == len(self.controls)
+        # Python's own table goes into the page once; the tables that came with the page are not looked at.
+        numbers = {",".join(map(str, places)): i for i, places in enumerate(states(explorer))}
+        self.reader = figure.evaluate_handle(READER, [explorer.packed(), numbers])
 
     def shows(self, drawings=None):
-        """Return words, numbers and panels, as the reader finds them, and where these are other than given drawings."""
-        return self.figure.evaluate(SHOWN, drawings)
+        """Return places, words, numbers and panels as they are seen, and where a drawing is not the wanted one."""
+        return self.reader.evaluate("(reader, drawings) => reader.shows(drawings)", drawings)
+
+    def answer(self, i, place):
+        """Set control number i without a hand, and return what is shown when the very next frame is drawn."""
+        return self.reader.evaluate("(reader, move) => reader.answer(move)", [i, place])
 
     def setting(self):
         """Return the value that each control shows."""
-        places = self.boxes.evaluate_all(
-            """(boxes) => boxes.map((box) => {
-              const one = box.querySelector("select, input[type=range], input[type=checkbox]");
-              if (!one) return [...box.querySelectorAll("input")].findIndex((input) => input.checked);
-              return one.type === "checkbox" ? Number(one.checked) : Number(one.value);
-            })"""
-        )
+        places = self.reader.evaluate("(reader) => reader.places()")
         return tuple(control.values[place] for control, place in zip(self.controls.values(), places, strict=True))
 
     def move(self, i, place):
@@ -136,13 +254,13 @@ class Live:
         else:
             box.locator("input").fill(str(place))
 
-    def check(self):
-        """Compare everything shown with what Python computes for the values that the controls show."""
-        expected = states(self.explorer)[self.setting()]
-        shown = self.shows([filled(panel["svg"], assets(self.explorer)) for panel in expected["panels"]])
+    def check(self, shown=None):
+        """Compare everything shown with what Python computes for the places of the controls."""
+        shown = shown or self.shows()
+        expected = states(self.explorer)[tuple(shown["places"])]
         assert (shown["words"], shown["numbers"]) == (expected["words"], expected["numbers"])
         assert shown["panels"] == [
-            {"title": panel["title"], "pick": list(panel["pick"]), "differs": None} for panel in expected["panels"]
+            {"title": panel["title"], "pick": panel["pick"], "differs": None} for panel in expected["panels"]
         ]
         return shown
 

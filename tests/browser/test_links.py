@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
 EXTRA = {"index", "genindex", "search"}
+pytestmark = pytest.mark.xdist_group("links")  # every page is parsed once, in one process
 
 
 @pytest.fixture(scope="module")

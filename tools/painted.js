@@ -1,7 +1,7 @@
-// Moves the controls of the page's explorers at random, and returns for each move the time from the input to the end of
-// the frame that shows the answer, in milliseconds.
-async (moves) => {
-  const fields = [...document.querySelectorAll("figure.unet-explorer .control :is(input, select)")];
+// Moves the controls of an explorer to and fro, and returns for each move the time from the input to the end of the frame
+// that shows the answer, in milliseconds.
+async (figure, moves) => {
+  const fields = [...figure.querySelectorAll(".control :is(input, select)")];
   const times = [];
   for (let i = 0; i < moves; i += 1) {
     await painted();
