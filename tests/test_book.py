@@ -1,6 +1,7 @@
 """The book's configuration, its local extensions and its reference pages, without a browser."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -202,6 +203,20 @@ def test_a_progress_bar_stands_there_as_it_ended(offline_book):
     ]
     assert "epoch/s]" in lines[0].text and "not to be seen" not in "".join(line.text for line in lines)
     assert "widget-view" not in html and "widget-state" not in html
+
+
+def test_a_chapter_that_could_not_be_run_says_so_on_its_page_and_is_not_run_again(tmp_path):
+    why = {"chapter": ["code cell 1 (1 / 0)", "It ended with ZeroDivisionError: division by zero"]}
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "_build" / "failures.json").write_text(json.dumps(why), encoding="utf-8")
+    kept = [nbformat.v4.new_output("stream", text="what it gave when it ran")]
+    done = build_book(tmp_path, cells=[nbformat.v4.new_code_cell("1 / 0", outputs=kept, execution_count=1)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = BeautifulSoup(page(tmp_path, "notebooks/chapter"), "html.parser").select_one(".not-run").get_text()
+    for words in ("could not be run when the book was built", *why["chapter"]):
+        assert words in said
+    assert "what it gave when it ran" in page(tmp_path, "notebooks/chapter")
+    assert "not-run" not in page(tmp_path, "book/page")
 
 
 def test_fold_is_called_by_its_visible_text(offline_book):

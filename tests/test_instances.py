@@ -358,6 +358,7 @@ def test_the_kept_training_of_the_reader_is_of_this_recipe_and_good_enough():
 
 @pytest.mark.real_nuclei
 def test_the_shipped_weights_score_what_their_record_says_on_the_test_fields():
+    # slow: all fifty fields go through the network, or the score would be another one
     assert find_nuclei() is not None, "set UNET_TUTORIAL_DATA, or leave this out with -m 'not real_nuclei'"
     recorded = train_nuclei.pretrained_record("nuclei")["scores"]["test"]
     found = train_nuclei.measure(train_nuclei.load_pretrained("nuclei"), train_nuclei.NucleiDataset("test"))

@@ -44,9 +44,9 @@ plots.show(plots.curves({"loss": [3.0, 2.0, 1.0]}, xlabel="epoch"), alt="The los
 
 ```{code-cell} ipython3
 :tags: [varies]
-seconds = time.perf_counter()
-print(seconds)
-assert seconds > 0
+now = time.perf_counter()
+print(now)
+assert now > 0
 ```
 
 ```{code-cell} ipython3
@@ -150,6 +150,7 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def failed_cells(built, tmp_path_factory):
     """Run nbval once, as ``make test`` does, over the good notebook and all broken ones: name -> cells that failed."""
+    # slow: eleven notebooks, each with a kernel of its own
     folder = tmp_path_factory.mktemp("nbval")
     good = notebooks.notebook_path(built, "01_good")
     shutil.copy(good, folder / "good.ipynb")
@@ -268,6 +269,7 @@ widgets.Convolution(kernel="sum")
 
 
 def test_of_an_explorer_git_carries_words_and_numbers_and_nbval_compares_them(book):
+    # slow: five kernels, each of which imports the explorers
     notebooks.source_path(book, "01_good").write_text(EXPLORER)
     assert notebooks.build(book, ["01_good"]) == []
     path = notebooks.notebook_path(book, "01_good")

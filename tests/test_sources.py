@@ -25,11 +25,13 @@ SKIP = "@pytest.mark." + "skip"
         ("note.md", b"More is coming " + b"soon.", "note.md:1: holds an unfinished mark"),
         ("tests/test_x.py", f"{SKIP}\ndef test_x(): ...\n".encode(), "tests/test_x.py:1: skips a test"),
         ("tests/test_x.py", b"    assert " + b"True\n", "tests/test_x.py:1: skips a test, or cannot fail"),
+        ("tests/test_x.py", b"ass" + b"ert seconds[1] < 20\n", "tests/test_x.py:1: asserts something about a time"),
+        ("book/chapters/1.md", b"ass" + b"ert 1 < faster < 3\n", "book/chapters/1.md:1: asserts something"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, name, content, said):
     path = tmp_path / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     (problem,) = file_problems(tmp_path, path)
     assert problem.startswith(said)

@@ -1,5 +1,6 @@
 """The commands behind make: they end in words, serve what is current, and share what they remove."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -65,6 +66,21 @@ def test_a_build_that_succeeds_takes_its_place(book, monkeypatch):
     assert [path.name for path in (book / "_build").glob("html*")] == ["html"]
 
 
+def test_a_build_that_is_stopped_leaves_the_last_whole_book_and_the_next_one_begins_anew(book, monkeypatch):
+    def stopped(root, board):
+        (pages.work(root) / "half").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pages, "_run_jupyter_book", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        pages.build(book, Board())
+    assert (pages.html(book) / "index.html").read_text() == "# hello"
+    seen, half = [], pages.work(book) / "half"
+    monkeypatch.setattr(pages, "_run_jupyter_book", lambda root, board: seen.append(half.exists()))
+    pages.build(book, Board())
+    assert seen == [False], "nothing of the half build is there"
+
+
 def answer_of(monkeypatch):
     """Serve one request, and return the exit code, the address and the answer."""
     answers, looks = [], []
@@ -110,6 +126,16 @@ def test_ctrl_c_ends_in_one_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["run.py", "clean"])
     assert run.main() == run.STOPPED
     assert capsys.readouterr().err.strip() == "Stopped. Run the same command again; it goes on from there."
+
+
+def test_a_full_disk_ends_in_one_sentence(monkeypatch, capsys):
+    def fill():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run, "clean", fill)
+    monkeypatch.setattr(sys, "argv", ["run.py", "clean"])
+    assert run.main() == 1
+    assert capsys.readouterr().err.strip() == "The disk is full. Make room, and run the same command again."
 
 
 def test_without_the_libraries_it_says_how_to_install_them():

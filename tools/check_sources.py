@@ -26,6 +26,8 @@ MAX_SCRIPT_BYTES, MAX_SCRIPT_LINE = 60_000, 1_000  # what people write by hand s
 # Written in two parts, so that this file does not find itself.
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|(?i:lorem " r"ipsum|coming " r"soon)")
 SKIPPED = re.compile(r"pytest\.(skip|importorskip)\(|mark\.(skip|skipif)\b|\bassert " r"True\b")
+# A busy machine is slow, and nothing may fail for that; what was measured is printed, and bounds are in the benchmark.
+TIMED = re.compile(r"\bassert\b.*\b(perf_counter|process_time|monotonic|seconds|elapsed|took|faster|slower)\b[^=]*[<>]")
 CODE = re.compile(r"^(`{3,}|~{3,}).*?^\1\s*$|`[^`\n]+`", re.M | re.S)
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)>\s]+)|<(?:a|img)\b[^>]*\b(?:href|src)=\"([^\"]+)\"")
 
@@ -55,6 +57,8 @@ def file_problems(root: Path, path: Path) -> Iterator[str]:
             yield f"{name}:{number}: holds a path of this machine; make it relative."
         if UNFINISHED.search(line):
             yield f"{name}:{number}: holds an unfinished mark ({UNFINISHED.search(line).group()}); finish it."
+        if name.startswith(("tests/", "book/chapters/")) and TIMED.search(line):
+            yield f"{name}:{number}: asserts something about a time; print it, or measure it in the benchmark."
         if name.startswith("tests/") and SKIPPED.search(line):
             yield f"{name}:{number}: skips a test, or cannot fail; what is missing must fail."
 

@@ -15,6 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  this file must say so where it is
     sys.exit("Run this with the Python of the book: `make`, or .venv/bin/python after `python3 tools/install.py`.")
 
 import argparse
+import errno
 import shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -90,6 +91,11 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped. Run the same command again; it goes on from there.", file=sys.stderr)
         return STOPPED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print("The disk is full. Make room, and run the same command again.", file=sys.stderr)
+        return 1
     except ModuleNotFoundError as error:
         print(f"{error}. Install the book's packages first: python3 tools/install.py", file=sys.stderr)
         return 1

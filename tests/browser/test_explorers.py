@@ -55,6 +55,7 @@ def test_every_explorer_stands_in_a_chapter_and_in_the_catalogue(pages):
 @pytest.mark.parametrize("way", ["http", "file"])
 @pytest.mark.parametrize("name", PAGES)
 def test_every_control_moves_the_picture_and_its_numbers(visit, addresses, html, name, way, live):
+    # slow on the page that shows all explorers: about a thousand moves, each compared whole
     page, troubles = visit(addresses[way], f"{name}.html")
     explorers = live(page)
     assert [one.explorer.__name__ for one in explorers] == explorers_in(html, name)
