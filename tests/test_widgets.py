@@ -16,25 +16,14 @@ import numpy as np
 import pytest
 import torch
 import traitlets
-from matplotlib.figure import Figure
 from PIL import Image
 from skimage.color import rgb2lab
 
-from unet_tutorial import plots, widgets
+from unet_tutorial import _palette, plots, widgets
+from unet_tutorial import _svg as svg
 from unet_tutorial.data import SyntheticCellsDataset
-from unet_tutorial.widgets import (
-    Choice,
-    Explorer,
-    Panel,
-    Slider,
-    State,
-    Switch,
-    architecture,
-    convolution,
-    pictures,
-    svg,
-)
-from unet_tutorial.widgets.base import STYLE, as_json, written
+from unet_tutorial.widgets import Choice, Explorer, Panel, Slider, State, Switch, architecture, convolution
+from unet_tutorial.widgets.kit import encode
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MOST_BYTES = 200_000  # of one explorer; a page may hold two
@@ -69,10 +58,8 @@ def test_the_table_holds_the_state_of_every_setting(explorer):
     assert len(settings) == np.prod([len(control.values) for control in explorer.controls().values()])
     rng = np.random.default_rng(0)  # the whole table was made by the same function; a sample shows the order
     for i in {0, len(settings) - 1, *rng.integers(len(settings), size=20).tolist()}:
-        assert (
-            json.loads(json.dumps(as_json(explorer.state(**settings[i]))))
-            == states(explorer)[tuple(settings[i].values())]
-        )
+        expected = json.loads(json.dumps(explorer.state(**settings[i]).as_json()))
+        assert states(explorer)[tuple(settings[i].values())] == expected
 
 
 @every_explorer
@@ -130,9 +117,7 @@ def test_without_javascript_the_state_stands_there_with_its_words_and_numbers(ex
     html = explorer(**explorer.settings()[-1]).html().partition('<script type="application/json">')[0]
     still = ElementTree.fromstring(re.sub(r"<style>.*?</style>", "", html, flags=re.S) + "</figure>")
     assert still.find(".//p[@class='words']").text == shown.words
-    assert [(row[0].text, row[1].text) for row in still.findall(".//dl/div")] == [
-        (name, written(value)) for name, value in shown.numbers.items()
-    ]
+    assert [[row[0].text, row[1].text] for row in still.findall(".//dl/div")] == shown.as_json()["numbers"]
     assert len(still.findall(".//svg")) == len(shown.panels)
     assert all(image.get("href").startswith("data:image/webp") for image in still.iter("image"))
 
@@ -222,9 +207,8 @@ def colors_drawn_together():
 @pytest.mark.parametrize("seen", SEEN)
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_colours_of_one_drawing_are_told_apart_by_any_eye(theme, seen):
-    palettes = re.findall(r"(?:--c\d: #[0-9a-f]{6};\s*){6}", STYLE)
-    assert len(palettes) == 2  # the light one stands first
-    colors = dict(re.findall(r"--(c\d): (#\w{6})", palettes[theme]))
+    palette = (_palette.LIGHT, _palette.DARK)[theme]
+    colors = {f"c{i}": color for i, color in enumerate(palette.values())}
     assert len(colors) == 6 and len(colors_drawn_together()) >= 8
     apart = distances(colors, seen)
     assert {tuple(sorted(pair)): apart[pair] for pair in colors_drawn_together() if apart[pair] < APART} == {}
@@ -316,7 +300,7 @@ def test_an_explorer_without_a_state_says_so():
 @pytest.mark.parametrize("value", [0.5, True, None])
 def test_a_number_must_be_formatted_where_it_is_computed(value):
     with pytest.raises(ValueError, match="must be a text or a whole number, but got"):
-        written(value)
+        State("Half a cell.", {"cells": value}, ()).as_json()
 
 
 def test_the_signature_names_the_controls():
@@ -326,7 +310,7 @@ def test_the_signature_names_the_controls():
 
 
 def decode(address):
-    """Return the pixels of an address that `pictures.encode` made."""
+    """Return the pixels of an address that `encode` made."""
     import io
 
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
@@ -334,27 +318,18 @@ def decode(address):
 
 def test_a_picture_keeps_every_pixel():
     colors = np.random.default_rng(0).random((5, 7, 3))
-    assert np.array_equal(decode(pictures.encode(colors)), np.round(255 * colors))
+    assert np.array_equal(decode(encode(colors)), np.round(255 * colors))
     mask = np.eye(6, dtype=bool)
-    assert np.array_equal(decode(pictures.encode(mask))[..., 0], 255 * mask)
+    assert np.array_equal(decode(encode(mask))[..., 0], 255 * mask)
     noise = np.random.default_rng(0).random((64, 64))
-    small = pictures.encode(noise, quality=20)
-    assert len(small) < len(pictures.encode(noise)) / 2 and decode(small).shape[:2] == (64, 64)
+    small = encode(noise, quality=20)
+    assert len(small) < len(encode(noise)) / 2 and decode(small).shape[:2] == (64, 64)
 
 
 @pytest.mark.parametrize("wrong", [[[0.0, 1.5]], [[-0.1, 0.0]], [[float("nan"), 0.0]]])
 def test_a_picture_outside_its_range_is_refused(wrong):
     with pytest.raises(ValueError, match="must lie between 0 and 1, but got"):
-        pictures.encode(np.array(wrong))
-
-
-def test_a_figure_becomes_a_picture_of_its_size():
-    figure = Figure(figsize=(3, 2))
-    figure.add_subplot().plot([0, 1])
-    address, width, height = pictures.frame(figure, dpi=50)
-    assert (width, height) == (150, 100) and decode(address).shape == (100, 150, 3)
-    with pytest.raises(ValueError, match="must be a matplotlib Figure, but got str"):
-        pictures.frame("figure")
+        encode(np.array(wrong))
 
 
 def test_a_drawing_needs_a_label():

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -43,16 +45,16 @@ def test_copies_of_a_kernel_are_counted_as_they_are_painted(kernel, stride):
     for i in range(upsampling.SIDE):
         for j in range(upsampling.SIDE):
             painted[i * stride : i * stride + kernel, j * stride : j * stride + kernel] += 1
-    assert torch.equal(upsampling.contributions(upsampling.TRANSPOSED, kernel, stride), painted)
-    assert upsampling.is_even(upsampling.TRANSPOSED, kernel, stride) == (kernel % stride == 0)
+    assert torch.equal(upsampling._contributions(upsampling.TRANSPOSED, kernel, stride), painted)
+    assert upsampling._is_even(upsampling.TRANSPOSED, kernel, stride) == (kernel % stride == 0)
 
 
 def test_nearest_and_bilinear_are_those_of_a_layer_and_leave_a_flat_map_flat():
     x = torch.rand(4, 4)
     for method, options in (("nearest", {}), ("bilinear", {"align_corners": False})):
         layer = nn.Upsample(scale_factor=3, mode=method, **options)
-        assert torch.equal(upsampling.enlarge(x, method, 2, 3), layer(x[None, None])[0, 0])
-        assert upsampling.is_even(method, 2, 3)
+        assert torch.equal(upsampling._enlarge(x, method, 2, 3), layer(x[None, None])[0, 0])
+        assert upsampling._is_even(method, 2, 3)
         numbers = Upsampling(method=method, image="flat").shown.numbers
         assert (numbers["output"], numbers["values of the output"]) == ("8 × 8", "1.00 to 1.00")
 
@@ -60,8 +62,8 @@ def test_nearest_and_bilinear_are_those_of_a_layer_and_leave_a_flat_map_flat():
 @pytest.mark.parametrize("part", receptive_field.PARTS)
 def test_a_unit_changes_with_pixels_of_its_field_alone(part):
     for row, column in [(18, 64), (64, 64), (110, 41)]:
-        seen = receptive_field.gradient(part, row, column) > 0
-        (top, bottom), (left, right) = (receptive_field.field(part, place) for place in (row, column))
+        seen = receptive_field._gradient(part, row, column) > 0
+        (top, bottom), (left, right) = (receptive_field._field(part, place) for place in (row, column))
         window = torch.zeros(128, 128, dtype=torch.bool)
         window[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = True
         assert not (seen & ~window).any() and (seen & window).sum() > 0.5 * window.sum()
@@ -70,7 +72,7 @@ def test_a_unit_changes_with_pixels_of_its_field_alone(part):
 
 
 def test_the_field_depends_on_the_phase_at_the_logits():
-    rows = {receptive_field.field("logits", place)[1] - receptive_field.field("logits", place)[0] + 1
+    rows = {receptive_field._field("logits", place)[1] - receptive_field._field("logits", place)[0] + 1
             for place in receptive_field.PLACES}  # fmt: skip
     assert rows == {92, 100}
 
@@ -85,8 +87,8 @@ def test_the_maps_are_those_that_hooks_see(stage):
         model(CELLS[feature_maps.SAMPLE][0][None])
     shown = FeatureMaps(stage=f"stage {stage}", number=2).shown.numbers
     values = seen["out"][shown["channel"] - 1]
-    assert torch.equal(values, feature_maps.encoded("cells")[1][stage - 1][shown["channel"] - 1])
-    assert torch.equal(feature_maps.pooled(values), seen["down"][shown["channel"] - 1])
+    assert torch.equal(values, feature_maps._encoded("cells")[1][stage - 1][shown["channel"] - 1])
+    assert torch.equal(feature_maps._pooled(values), seen["down"][shown["channel"] - 1])
     assert shown["goes down"] == f"{seen['down'].shape[1]} × {seen['down'].shape[2]}"
     assert shown["maps of this stage"] == len(seen["out"])
 
@@ -102,12 +104,12 @@ def test_the_switchboard_predicts_what_hooks_on_the_whole_network_give(damages):
     for block, damage in zip(reversed(model.decoder.blocks), damages, strict=True):  # the finest block is the last
 
         def change(module, inputs, damage=damage):
-            return inputs[0], skip_switchboard.damaged(inputs[1], damage)
+            return inputs[0], skip_switchboard._damaged(inputs[1], damage)
 
         block.register_forward_pre_hook(change)
     with torch.no_grad():
         expected = predicted_masks(model(images))[1:]
-    assert torch.equal(skip_switchboard.prediction(*damages), expected)
+    assert torch.equal(skip_switchboard._prediction(*damages), expected)
     settings = dict(zip(("stage_1", "stage_2", "stage_3"), damages, strict=True))
     numbers = SkipSwitchboard(**settings).shown.numbers
     assert numbers["IoU"] == f"{iou(expected, masks[1:]).item():.2f}"
@@ -116,7 +118,7 @@ def test_the_switchboard_predicts_what_hooks_on_the_whole_network_give(damages):
 
 def test_the_damages_do_what_they_say():
     skip = torch.arange(2 * 2 * 1 * 64.0).view(2, 2, 1, 64)
-    damaged = {name: skip_switchboard.damaged(skip, name) for name in skip_switchboard.DAMAGES}
+    damaged = {name: skip_switchboard._damaged(skip, name) for name in skip_switchboard.DAMAGES}
     assert torch.equal(damaged["intact"], skip) and not damaged["zeros"].any()
     assert torch.equal(damaged["shift"][..., 2:], skip[..., :-2])  # 64 values for 128 pixels: 4 pixels are 2 values
     assert torch.equal(damaged["swapped channels"][:, 1], skip[:, 0])
@@ -138,8 +140,8 @@ def test_the_threshold_cuts_as_the_metrics_do(threshold):
 @pytest.mark.parametrize("setting", [(6, 10, 4, 64), (24, 7, 8, 96), (0, 13, 1, 128)])
 def test_losses_and_their_pull_are_those_of_the_formulas(setting):
     shift, radius, confidence, side = setting
-    values, slopes, truth = losses.measured(*setting)
-    logits = confidence * (2 * losses.disc(side, losses.COLUMN + shift, radius) - 1)
+    values, slopes, truth = losses._measured(*setting)
+    logits = confidence * (2 * losses._disc(side, losses.COLUMN + shift, radius) - 1)
     p, n = torch.sigmoid(logits), logits.numel()
     overlap, areas = (p * truth).sum(), p.sum() + truth.sum()
     assert values["BCE"] == pytest.approx(F.binary_cross_entropy_with_logits(logits, truth).item(), rel=1e-5)
@@ -153,8 +155,25 @@ def test_losses_and_their_pull_are_those_of_the_formulas(setting):
 
 
 def test_blue_pulls_up_and_orange_down():
-    colours = losses.in_colours(torch.tensor([[-2.0, 0.0, 0.5]]))
+    colours = losses._in_colours(torch.tensor([[-2.0, 0.0, 0.5]]))
     assert colours[0, 0, 2] > colours[0, 0, 0] and not colours[0, 1].any() and colours[0, 2, 0] > colours[0, 2, 2]
+
+
+def test_the_controls_of_the_scrubber_are_those_of_the_record():
+    record = records.load("training")
+    runs = record["runs"]
+    assert training_scrubber.RATES == tuple(run["learning_rate"] for run in runs)
+    assert training_scrubber.EPOCHS == record["recipe"]["epochs"] == len(runs[0]["probabilities"])
+    assert training_scrubber.PICTURES == tuple(range(len(runs[0]["probabilities"][0])))
+
+
+def test_the_record_is_read_when_it_is_used():
+    code = "import pathlib; read = pathlib.Path.read_text; seen = []\n"
+    code += "pathlib.Path.read_text = lambda path, *a, **k: (seen.append(path.name), read(path, *a, **k))[1]\n"
+    code += "from unet_tutorial import widgets; print('training.json' in seen, end=' ')\n"
+    code += "widgets.TrainingScrubber(); print('training.json' in seen)"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout.split() == ["False", "True"]
 
 
 def test_the_scrubber_shows_what_was_recorded():
@@ -175,7 +194,7 @@ def test_the_recorded_predictions_fit_the_recorded_scores():
     for rate in (0.01, 10.0):
         found = Image.open(io.BytesIO(base64.b64decode(runs[rate]["probabilities"][-1][0].partition(",")[2])))
         mask = torch.from_numpy(np.asarray(found.convert("L")) > 127).float()[None, None]
-        scores[rate] = iou(mask, training_scrubber.watched(0)[1][None]).item()
+        scores[rate] = iou(mask, training_scrubber._watched(0)[1][None]).item()
     assert scores[0.01] > 0.7 and scores[10.0] == 0
 
 

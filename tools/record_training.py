@@ -17,7 +17,7 @@ from provenance import write_record
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
 from unet_tutorial.training import try_learning_rates
 from unet_tutorial.unet import UNet
-from unet_tutorial.widgets.pictures import encode
+from unet_tutorial.widgets.kit import encode
 
 COMMAND = "python tools/record_training.py"
 SEED = 0

@@ -1,8 +1,10 @@
-"""Drawing for explorers: small functions that return SVG as text.
+"""Drawings as text: small functions that return SVG, and the style that is right on light and dark ground and on paper.
 
-Colours come from the page, so that a drawing is right on light and on dark ground: a shape of the class ``c0`` to
-``c5`` takes one of six colours that people with any colour vision tell apart, ``ink`` that of the text.
-Text has 12 units; a drawing of at most 340 units in width can be read on a phone.
+A drawing has units of its own, and its text has 12 of them; one of at most 340 units in width can be read on a phone.
+The ``kind`` of a part is its classes: first its colour, ``c0`` to ``c5`` for those of `_palette` in their order, or
+``ink`` (that of the text), ``black`` or ``white``; then ``fill``, ``stroke`` or ``wash`` (a pale filling with an
+outline); then ``thin``, ``thick``, ``dashed``. Of the six colours the first four serve as lines. A text is ``start``,
+``middle`` or ``end``, and ``bold``, ``small`` or ``on-picture`` (white with a dark rim).
 """
 
 from __future__ import annotations
@@ -10,237 +12,127 @@ from __future__ import annotations
 from html import escape
 from math import hypot
 
+from ._palette import DARK, LIGHT
+
 
 def drawing(width: float, height: float, label: str, *parts: str) -> str:
-    """Return a whole drawing.
-
-    Parameters
-    ----------
-    width, height : float
-        Its size in units of its own; the page scales it.
-    label : str
-        What it is, in a few words. The sentence of the state says what is to be seen on it.
-    *parts : str
-        What the other functions of this module return.
-
-    Returns
-    -------
-    str
-        The element ``svg``.
-
-    Raises
-    ------
-    ValueError
-        If ``label`` is empty.
-
-    Examples
-    --------
-    >>> drawing(10, 10, "A box", rect(1, 2, 3, 4, "c0 fill"))[:54]
-    '<svg viewBox="0 0 10 10" role="img" aria-label="A box"'
-    """
+    """Return a whole drawing; ``label`` says in a few words what it is."""
     if not label.strip():
         raise ValueError("label must say what the drawing is, but got an empty text.")
-    size = f"{_short(width)} {_short(height)}"
-    opening = f'<svg viewBox="0 0 {size}" role="img" aria-label="{escape(label)}" style="--width: {_short(width)}">'
-    return opening + "".join(parts) + "</svg>"
+    size = f'viewBox="0 0 {_short(width)} {_short(height)}" style="--width: {_short(width)}"'
+    return f'<svg class="unet-drawing" {size} role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+
+
+def alone(drawing: str) -> str:
+    """Return a drawing with its style, as part of any page, or as the content of a file."""
+    opening = '<svg xmlns="http://www.w3.org/2000/svg"'
+    return drawing.replace("<svg", opening, 1).replace(">", f"><style>{STYLE}</style>", 1)
+
+
+def picture(asset: str, side: float, label: str, *parts: str) -> str:
+    """Return the drawing of one square picture of an explorer's assets, with other parts over it."""
+    return drawing(side, side, label, image(asset, 0, 0, side, side), *parts)
+
+
+def image(asset: str, x: float, y: float, width: float, height: float) -> str:
+    """Return a picture of an explorer's assets, each of its pixels as it is, without smoothing."""
+    return f'<image data-asset="{asset}" {_place(x, y, width, height)}/>'
+
+
+def part(asset: str) -> str:
+    """Return a drawing of an explorer's assets that many states share, such as a grid full of numbers."""
+    return f'<g data-asset="{asset}"></g>'
 
 
 def rect(x: float, y: float, width: float, height: float, kind: str = "ink stroke", opacity: float = 1) -> str:
-    """Return a rectangle.
-
-    Parameters
-    ----------
-    x, y, width, height : float
-        Its left upper corner and its size.
-    kind : str
-        Its classes: a colour and ``fill``, ``stroke`` or ``wash`` (a pale filling with an outline).
-    opacity : float, default 1
-        From 0, not seen, to 1. Text on a filling can be read up to 0.5.
-
-    Returns
-    -------
-    str
-        The element.
-
-    Examples
-    --------
-    >>> rect(0, 0, 2.5, 1)
-    '<rect x="0" y="0" width="2.5" height="1" class="ink stroke"/>'
-    """
-    place = f'x="{_short(x)}" y="{_short(y)}" width="{_short(width)}" height="{_short(height)}"'
+    """Return a rectangle. Text on a filling can be read up to an opacity of 0.5."""
     pale = f' opacity="{opacity:.2f}"' if opacity < 1 else ""
-    return f'<rect {place} class="{kind}"{pale}/>'
+    return f'<rect {_place(x, y, width, height)} class="{kind}"{pale}/>'
 
 
-def circle(x: float, y: float, radius: float, kind: str = "ink stroke") -> str:
-    """Return a circle.
-
-    Parameters
-    ----------
-    x, y, radius : float
-        Its centre and radius.
-    kind : str
-        As for `rect`.
-
-    Returns
-    -------
-    str
-        The element.
-
-    Examples
-    --------
-    >>> circle(1, 2, 3)
-    '<circle cx="1" cy="2" r="3" class="ink stroke"/>'
-    """
+def circle(x: float, y: float, radius: float, kind: str) -> str:
+    """Return a circle around a point."""
     return f'<circle cx="{_short(x)}" cy="{_short(y)}" r="{_short(radius)}" class="{kind}"/>'
 
 
-def line(x1: float, y1: float, x2: float, y2: float, kind: str = "ink stroke") -> str:
-    """Return a straight line.
-
-    Parameters
-    ----------
-    x1, y1, x2, y2 : float
-        Its two ends.
-    kind : str
-        As for `rect`; ``dashed`` makes it dashed.
-
-    Returns
-    -------
-    str
-        The element.
-
-    Examples
-    --------
-    >>> line(0, 0, 1, 1, "c2 stroke dashed")
-    '<path d="M0 0L1 1" class="c2 stroke dashed"/>'
-    """
-    return polyline([(x1, y1), (x2, y2)], kind)
+def ring(x: float, y: float) -> str:
+    """Return a small ring around a point, seen on light and on dark ground."""
+    return circle(x, y, 7, "black stroke") + circle(x, y, 5, "white stroke")
 
 
-def polyline(points: list, kind: str = "ink stroke") -> str:
-    """Return a line through points.
-
-    Parameters
-    ----------
-    points : list of (float, float)
-        The points in their order.
-    kind : str
-        As for `line`.
-
-    Returns
-    -------
-    str
-        The element.
-
-    Examples
-    --------
-    >>> polyline([(0, 0), (1, 2), (3, 2)])
-    '<path d="M0 0L1 2L3 2" class="ink stroke"/>'
-    """
+def line(points: list[tuple[float, float]], kind: str) -> str:
+    """Return a line through points."""
     path = "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
     return f'<path d="M{path}" class="{kind}"/>'
 
 
 def arrow(x1: float, y1: float, x2: float, y2: float, kind: str = "ink stroke") -> str:
-    """Return an arrow from the first point to the second.
-
-    Parameters
-    ----------
-    x1, y1, x2, y2 : float
-        Its two ends.
-    kind : str
-        As for `line`.
-
-    Returns
-    -------
-    str
-        The elements.
-
-    Examples
-    --------
-    >>> arrow(0, 0, 20, 0).count("<path")
-    2
-    """
+    """Return an arrow from the first point to the second."""
     length = hypot(x2 - x1, y2 - y1) or 1
-    along, across = ((x2 - x1) / length * 7, (y2 - y1) / length * 7), 0.5
+    along = ((x2 - x1) / length * 7, (y2 - y1) / length * 7)  # the head, half as wide as long
     base = (x2 - along[0], y2 - along[1])
-    left = (base[0] - along[1] * across, base[1] + along[0] * across)
-    right = (base[0] + along[1] * across, base[1] - along[0] * across)
-    colour = kind.split()[0]
-    return line(x1, y1, *base, kind) + polyline([left, (x2, y2), right, left], f"{colour} fill")
+    left = (base[0] - along[1] / 2, base[1] + along[0] / 2)
+    right = (base[0] + along[1] / 2, base[1] - along[0] / 2)
+    return line([(x1, y1), base], kind) + line([left, (x2, y2), right, left], f"{kind.split()[0]} fill")
 
 
 def text(x: float, y: float, words: str, kind: str = "middle") -> str:
-    """Return a line of text whose baseline begins, is centred or ends at a point.
-
-    Parameters
-    ----------
-    x, y : float
-        The point.
-    words : str
-        The text.
-    kind : str
-        ``start``, ``middle`` or ``end``, and if you like ``bold``, ``small`` or ``on-picture`` (white with a dark rim).
-
-    Returns
-    -------
-    str
-        The element.
-
-    Examples
-    --------
-    >>> text(5, 5, "a < b")
-    '<text x="5" y="5" class="middle">a &lt; b</text>'
-    """
+    """Return a line of text whose baseline begins, is centred or ends at a point."""
     return f'<text x="{_short(x)}" y="{_short(y)}" class="{kind}">{escape(words)}</text>'
 
 
-def image(asset: str, x: float, y: float, width: float, height: float) -> str:
-    """Return a picture of the explorer's assets, each of its pixels as it is, without smoothing.
-
-    Parameters
-    ----------
-    asset : str
-        The name of the picture in `Explorer.assets`.
-    x, y, width, height : float
-        Where it stands in the drawing.
-
-    Returns
-    -------
-    str
-        The element.
-
-    Examples
-    --------
-    >>> image("cells", 0, 0, 320, 320)
-    '<image data-asset="cells" x="0" y="0" width="320" height="320"/>'
-    """
-    place = f'x="{_short(x)}" y="{_short(y)}" width="{_short(width)}" height="{_short(height)}"'
-    return f'<image data-asset="{asset}" {place}/>'
-
-
-def part(asset: str) -> str:
-    """Return a drawing of the explorer's assets that many states share, such as a grid full of numbers.
-
-    Parameters
-    ----------
-    asset : str
-        The name of what `Explorer.assets` holds: what other functions of this module return, joined.
-
-    Returns
-    -------
-    str
-        The element.
-
-    Examples
-    --------
-    >>> part("grid")
-    '<g data-asset="grid"></g>'
-    """
-    return f'<g data-asset="{asset}"></g>'
+def _place(x: float, y: float, width: float, height: float) -> str:
+    return f'x="{_short(x)}" y="{_short(y)}" width="{_short(width)}" height="{_short(height)}"'
 
 
 def _short(number: float) -> str:
     """Return a number with one decimal at most, and without "-0"."""
     return f"{round(number, 1) + 0.0:.1f}".removesuffix(".0")
+
+
+def _colors(palette: dict[str, str]) -> str:
+    return " ".join(f"--c{i}: {color};" for i, color in enumerate(palette.values()))
+
+
+# The colour of text is that of the book's theme, of JupyterLab, of Colab, of VS Code, or of the page around it.
+STYLE = f"""\
+.unet-explorer, .unet-drawing {{
+  --ink: var(--pst-color-text-base, var(--jp-content-font-color1, var(--colab-primary-text-color, currentcolor)));
+  {_colors(LIGHT)}
+}}
+@media screen {{
+  :is(html[data-theme="dark"], html[theme="dark"], body[data-jp-theme-light="false"], body.vscode-dark)
+    :is(.unet-explorer, .unet-drawing) {{
+    {_colors(DARK)}
+  }}
+}}
+svg.unet-drawing {{
+  color: var(--ink); display: block; overflow: visible;
+  height: auto; max-width: calc(var(--width) * 1.6px); width: 100%;
+}}
+.unet-drawing text {{
+  fill: currentcolor;
+  font: 12px var(--pst-font-family-base, var(--jp-ui-font-family, system-ui, sans-serif));
+}}
+.unet-drawing .middle {{ text-anchor: middle; }}
+.unet-drawing .end {{ text-anchor: end; }}
+.unet-drawing .bold {{ font-weight: 650; }}
+.unet-drawing .small {{ font-size: 10px; }}
+.unet-drawing .on-picture {{ fill: #fff; font-weight: 650; paint-order: stroke; stroke: #000; stroke-width: 3px; }}
+.unet-drawing image {{ image-rendering: pixelated; }}
+{"".join(f".unet-drawing .c{i} {{ --c: var(--c{i}); }}" for i in range(len(LIGHT)))}
+.unet-drawing .ink {{ --c: currentcolor; }}
+.unet-drawing .white {{ --c: #fff; }}
+.unet-drawing .black {{ --c: #000; }}
+.unet-drawing .fill {{ fill: var(--c); }}
+.unet-drawing .stroke {{ fill: none; stroke: var(--c); stroke-width: 2; }}
+.unet-drawing .wash {{ fill: var(--c); fill-opacity: 0.3; stroke: var(--c); stroke-width: 1.5; }}
+.unet-drawing .thin {{ stroke-opacity: 0.35; stroke-width: 1; }}
+.unet-drawing .thick {{ stroke-width: 3.5; }}
+.unet-drawing .dashed {{ stroke-dasharray: 5 3; }}
+@media print {{
+  .unet-explorer, .unet-drawing {{ --ink: #000; }}
+  .unet-drawing .diagram {{ {" ".join(f"--c{i}: #000;" for i in range(len(LIGHT)))} }}
+  .unet-drawing .diagram .wash {{ fill: none; }}
+}}
+"""

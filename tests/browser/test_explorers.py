@@ -13,7 +13,6 @@ import yaml
 
 from explorer_page import page as page_of
 from unet_tutorial import widgets
-from unet_tutorial.widgets.base import filled
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -97,7 +96,7 @@ def test_any_setting_can_be_reached(one_page, explorer, live):
         one.move(i, chosen.randrange(len(list(one.controls.values())[i].values)))
         shown = one.check()
     state = explorer.state(**dict(zip(one.controls, one.setting(), strict=True)))
-    drawings = [filled(panel.svg, explorer.assets()) for panel in state.panels]
+    drawings = [panel.filled(explorer.assets()) for panel in state.panels]
     assert one.shows(drawings) == shown, "a drawing is not the one that a page without JavaScript holds"
     assert troubles == []
 

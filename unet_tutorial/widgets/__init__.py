@@ -2,14 +2,13 @@
 
 In a notebook, the last line of a cell shows one: ``widgets.SegmentationKinds()``. Its controls are traits, so
 ``explorer.kind = "panoptic"`` moves the picture, and ``explorer.observe(function, "kind")`` follows the reader.
-How to write one stands in `unet_tutorial.widgets.base`.
+How to write one stands in `unet_tutorial.widgets.kit.base`.
 """
 
 from .architecture import Architecture
-from .base import Explorer, Panel, State
-from .controls import Choice, Slider, Switch
 from .convolution import Convolution
 from .feature_maps import FeatureMaps
+from .kit import Choice, Explorer, Panel, Slider, State, Switch
 from .losses import Losses
 from .receptive_field import ReceptiveField
 from .segmentation_kinds import SegmentationKinds

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import torch
 import torch.nn.functional as F
 
-from . import svg
-from .base import Explorer, Panel, State
-from .controls import Choice, Slider
+from .. import _svg as svg
+from .kit import Choice, Explorer, Panel, Slider, State, asset
 
 SIDE, CELL = 7, 36  # pixels in a row of the image; units of a cell of the drawing
 WIDTH = (SIDE + 2) * CELL  # room for the frame
@@ -34,28 +34,8 @@ KERNELS = {
 
 
 @functools.cache
-def outputs(kernel: str, padding: int, stride: int, convolutions: int) -> tuple[torch.Tensor, ...]:
-    """Convolve the image once or twice with the same kernel.
-
-    Parameters
-    ----------
-    kernel : str
-        One of ``KERNELS``.
-    padding, stride : int
-        As in ``torch.nn.functional.conv2d``.
-    convolutions : int
-        How many in a row.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        The image, and the output of each convolution: (H, W) float64, whole numbers.
-
-    Examples
-    --------
-    >>> [tuple(values.shape) for values in outputs("sum", 0, 1, 2)]
-    [(7, 7), (5, 5), (3, 3)]
-    """
+def _outputs(kernel: str, padding: int, stride: int, convolutions: int) -> tuple[torch.Tensor, ...]:
+    """Convolve the image once or twice with the same kernel."""
     maps = [IMAGE]
     weight = torch.tensor(KERNELS[kernel]).double()[None, None]  # (1, 1, 3, 3)
     for _ in range(convolutions):
@@ -63,28 +43,8 @@ def outputs(kernel: str, padding: int, stride: int, convolutions: int) -> tuple[
     return tuple(maps)
 
 
-def unit_at(pixel: int, padding: int, stride: int, sizes: tuple[int, ...]) -> list[int] | None:
-    """Follow a pixel of the image through the convolutions: at which unit of each does a kernel stand centred on it?
-
-    Parameters
-    ----------
-    pixel : int
-        The pixel's row, or its column.
-    padding, stride : int
-        Of every convolution.
-    sizes : tuple of int
-        The side of the output of each convolution.
-
-    Returns
-    -------
-    list of int or None
-        The row, or column, in each output. None if the kernel never stands there.
-
-    Examples
-    --------
-    >>> unit_at(3, 0, 1, (5, 3)), unit_at(0, 0, 1, (5, 3)), unit_at(3, 1, 2, (4,))
-    ([2, 1], None, None)
-    """
+def _unit_at(pixel: int, padding: int, stride: int, sizes: tuple[int, ...]) -> list[int] | None:
+    """Follow a pixel of the image through the convolutions: at which unit of each does a kernel stand centred on it?"""
     units = []
     for size in sizes:
         unit, rest = divmod(pixel - 1 + padding, stride)
@@ -131,128 +91,58 @@ class Convolution(Explorer):
     @classmethod
     def assets(cls):
         """Return the grids of numbers, which do not depend on where the kernel stands."""
-        grids = {f"image-{padding}": grid(IMAGE, padding) for padding in (0, 1)}
-        for kernel in KERNELS:
-            for padding in (0, 1):
-                for stride in (1, 2):
-                    maps = outputs(kernel, padding, stride, 2)
-                    grids[asset(kernel, padding, stride, "output-1")] = grid(maps[1], 0)
-                    grids[asset(kernel, padding, stride, "output-2")] = grid(maps[2], 0)
-                    # what the second convolution sees has a frame again
-                    grids[asset(kernel, padding, stride, "between")] = grid(maps[1], padding)
+        grids = {f"image-{padding}": _grid(IMAGE, padding) for padding in (0, 1)}
+        for how in itertools.product(KERNELS, (0, 1), (1, 2)):  # kernel, padding, stride
+            _, first, second = _outputs(*how, 2)
+            grids[asset("output", *how, 1)], grids[asset("output", *how, 2)] = _grid(first, 0), _grid(second, 0)
+            grids[asset("between", *how)] = _grid(first, how[1])  # the second convolution sees a frame again
         return grids
 
     @classmethod
     def state(cls, kernel, padding, stride, convolutions, row, column):
         """Return the products and the sum with the kernel's centre on one pixel, or why it cannot stand there."""
-        maps = outputs(kernel, padding, stride, convolutions)
+        maps = _outputs(kernel, padding, stride, convolutions)
         sizes = tuple(len(values) for values in maps[1:])
-        rows, columns = (unit_at(pixel, padding, stride, sizes) for pixel in (row, column))
+        rows, columns = (_unit_at(pixel, padding, stride, sizes) for pixel in (row, column))
         size, here = f"{sizes[-1]} × {sizes[-1]}", f"row {row}, column {column}"
         if rows is None or columns is None:
-            words = f"The kernel never stands centred on {here}: {reason(row, column, padding, convolutions)} "
+            words = f"The kernel never stands centred on {here}: {_reason(row, column, padding, convolutions)} "
             words += f"The output has {size} values."
             numbers = {"sum": "none", "place in the output": "none", "size of the output": size, "sees": "none"}
             squares = [(row - 1, column - 1, 3)] + [None] * convolutions
-            middle = svg.drawing(
-                WIDTH, 60, "No products", svg.text(WIDTH / 2, 30, "No value of the output comes from here.")
-            )
+            nothing = svg.text(WIDTH / 2, 30, "No value of the output comes from here.")
+            middle = svg.drawing(WIDTH, 60, "No products", nothing)
         else:
-            squares = seen(rows[-1], columns[-1], padding, stride, convolutions)
-            window = window_of(maps[-2], squares[-2], padding)
+            squares = _seen(rows[-1], columns[-1], padding, stride, convolutions)
+            window = _window_of(maps[-2], squares[-2], padding)
             total = int((window * torch.tensor(KERNELS[kernel])).sum())
             target, field = f"row {rows[-1]}, column {columns[-1]}", f"{squares[0][2]} × {squares[0][2]} pixels"
             words = (
-                f"With the kernel centred on {here}, nine products add up to {total}. This is the value in {target} "
+                f"With the kernel centred on {here}, nine products add up to {total}. This is the value in {target} of "
+                f"the output, which has {size} values. It depends on {field} of the image."
             )
-            words += f"of the output, which has {size} values. It depends on {field} of the image."
             numbers = {"sum": total, "place in the output": target, "size of the output": size, "sees": field}
-            middle = products(window, KERNELS[kernel], total)
-        boards = [
-            Panel("Image", board("Image", f"image-{padding}", SIDE, squares[0], numbers["sum"] == "none"), PICK),
-            Panel(
-                "First output", board("First output", asset(kernel, padding, stride, "between"), sizes[0], squares[1])
-            ),
-            Panel("Value × weight", middle),
-            Panel(
-                "Output",
-                board("Output", asset(kernel, padding, stride, f"output-{convolutions}"), sizes[-1], squares[-1]),
-            ),
-        ]
-        return State(words, numbers, tuple(boards if convolutions == 2 else [boards[0], *boards[2:]]))
+            middle = _products(window, KERNELS[kernel], total)
+        how, hangs = (kernel, padding, stride), rows is None or columns is None
+        image = _board("Image", f"image-{padding}", SIDE, squares[0], hangs)
+        first = _board("First output", asset("between", *how), sizes[0], squares[1])
+        output = _board("Output", asset("output", *how, convolutions), sizes[-1], squares[-1])
+        panels = [Panel("Image", image, PICK), Panel("Value × weight", middle), Panel("Output", output)]
+        if convolutions == 2:
+            panels.insert(1, Panel("First output", first))
+        return State(words, numbers, tuple(panels))
 
 
-def asset(kernel: str, padding: int, stride: int, what: str) -> str:
-    """Return the name of the grid of one output.
-
-    Parameters
-    ----------
-    kernel : str
-        The kernel.
-    padding, stride : int
-        Of the convolutions.
-    what : str
-        ``"output-1"``, ``"output-2"``, or ``"between"`` for the output of the first with a frame for the second.
-
-    Returns
-    -------
-    str
-        The name.
-
-    Examples
-    --------
-    >>> asset("left edges", 1, 2, "between")
-    'left-edges-1-2-between'
-    """
-    return f"{kernel.replace(' ', '-')}-{padding}-{stride}-{what}"
-
-
-def reason(row: int, column: int, padding: int, convolutions: int) -> str:
-    """Say why no kernel of the last convolution is centred on a pixel.
-
-    Parameters
-    ----------
-    row, column : int
-        The pixel.
-    padding, convolutions : int
-        The settings.
-
-    Returns
-    -------
-    str
-        A sentence.
-
-    Examples
-    --------
-    >>> reason(0, 3, padding=0, convolutions=1)
-    'without padding it would hang over the edge.'
-    """
+def _reason(row: int, column: int, padding: int, convolutions: int) -> str:
+    """Say why no kernel of the last convolution is centred on a pixel."""
     edge = convolutions if padding == 0 else 0  # pixels that are lost on each side with stride 1
     if min(row, column) < edge or max(row, column) >= SIDE - edge:
         return "without padding it would hang over the edge."
     return "with stride 2 it steps over this pixel."
 
 
-def seen(row: int, column: int, padding: int, stride: int, convolutions: int) -> list[tuple[int, int, int]]:
-    """Walk back from one unit of the last output to what it depends on in every map before.
-
-    Parameters
-    ----------
-    row, column : int
-        The unit.
-    padding, stride, convolutions : int
-        The settings.
-
-    Returns
-    -------
-    list of (int, int, int)
-        First row, first column and side of a square: in the image, in the first output, and so on.
-
-    Examples
-    --------
-    >>> seen(3, 3, padding=1, stride=1, convolutions=2)
-    [(1, 1, 5), (2, 2, 3), (3, 3, 1)]
-    """
+def _seen(row: int, column: int, padding: int, stride: int, convolutions: int) -> list[tuple[int, int, int]]:
+    """Walk back from one unit of the last output to what it depends on in every map before."""
     squares = [(row, column, 1)]
     for _ in range(convolutions):
         row, column, side = squares[0]
@@ -260,75 +150,21 @@ def seen(row: int, column: int, padding: int, stride: int, convolutions: int) ->
     return squares
 
 
-def window_of(values: torch.Tensor, square: tuple[int, int, int], padding: int) -> torch.Tensor:
-    """Return the values in a square that may reach into the frame of zeros.
-
-    Parameters
-    ----------
-    values : torch.Tensor
-        (H, W).
-    square : (int, int, int)
-        First row, first column and side.
-    padding : int
-        How wide the frame is.
-
-    Returns
-    -------
-    torch.Tensor
-        (side, side).
-
-    Examples
-    --------
-    >>> window_of(IMAGE, (-1, -1, 3), 1)[0]
-    tensor([0., 0., 0.], dtype=torch.float64)
-    """
+def _window_of(values: torch.Tensor, square: tuple[int, int, int], padding: int) -> torch.Tensor:
+    """Return the values in a square that may reach into the frame of zeros."""
     row, column, side = square
     padded = F.pad(values, (padding,) * 4)
     return padded[row + padding :, column + padding :][:side, :side]
 
 
-def corner(side: int) -> float:
-    """Return where a grid begins, so that it stands in the middle of its drawing.
-
-    Parameters
-    ----------
-    side : int
-        Its values in a row, without the frame.
-
-    Returns
-    -------
-    float
-        The distance from the left and from the top, in units.
-
-    Examples
-    --------
-    >>> corner(7)
-    36.0
-    """
+def _corner(side: int) -> float:
+    """Return where a grid begins, so that it stands in the middle of its drawing."""
     return CELL * (SIDE + 2 - side) / 2
 
 
-def grid(values: torch.Tensor, frame: int) -> str:
-    """Draw values as numbers in cells, orange above zero and blue below it, with the frame of zeros.
-
-    Parameters
-    ----------
-    values : torch.Tensor
-        (H, W), whole numbers.
-    frame : int
-        How many rows of zeros stand around it.
-
-    Returns
-    -------
-    str
-        Parts of a drawing.
-
-    Examples
-    --------
-    >>> grid(torch.zeros(1, 1), 1).count("<text")
-    9
-    """
-    side, start, parts = len(values), corner(len(values)), []
+def _grid(values: torch.Tensor, frame: int) -> str:
+    """Draw values as numbers in cells, orange above zero and blue below it, with the frame of zeros."""
+    side, start, parts = len(values), _corner(len(values)), []
     largest = max(1, float(values.abs().max()))
     for row in range(-frame, side + frame):
         for column in range(-frame, side + frame):
@@ -336,68 +172,25 @@ def grid(values: torch.Tensor, frame: int) -> str:
             inside = 0 <= row < side and 0 <= column < side
             value = int(values[row, column]) if inside else 0
             if value:
-                parts.append(
-                    svg.rect(x, y, CELL, CELL, f"{'c4' if value > 0 else 'c0'} fill", 0.5 * abs(value) / largest)
-                )
+                kind = "c4 fill" if value > 0 else "c0 fill"
+                parts.append(svg.rect(x, y, CELL, CELL, kind, 0.5 * abs(value) / largest))
             parts.append(svg.rect(x, y, CELL, CELL, "ink stroke thin" if inside else "ink stroke thin dashed"))
             parts.append(svg.text(x + CELL / 2, y + CELL / 2 + 4, str(value)))
     return "".join(parts)
 
 
-def board(title: str, name: str, side: int, square: tuple[int, int, int] | None, hangs: bool = False) -> str:
-    """Draw one map with a square on it: what the looked-at value of the output depends on.
-
-    Parameters
-    ----------
-    title, name : str
-        What it is, and the name of its grid.
-    side : int
-        Values in a row.
-    square : (int, int, int) or None
-        First row, first column and side of the square.
-    hangs : bool, default False
-        Draw the square dashed: no kernel stands there.
-
-    Returns
-    -------
-    str
-        The drawing.
-
-    Examples
-    --------
-    >>> board("Image", "image-1", 7, (2, 2, 3)).count("<rect")
-    1
-    """
+def _board(title: str, name: str, side: int, square: tuple[int, int, int] | None, hangs: bool = False) -> str:
+    """Draw one map with a square on it: what the looked-at value of the output depends on."""
     parts = [svg.part(name)]
     if square:
         row, column, size = square
-        x, y = corner(side) + column * CELL, corner(side) + row * CELL
+        x, y = _corner(side) + column * CELL, _corner(side) + row * CELL
         parts.append(svg.rect(x, y, size * CELL, size * CELL, "c1 stroke thick dashed" if hangs else "c1 stroke thick"))
     return svg.drawing(WIDTH, WIDTH, title, *parts)
 
 
-def products(window: torch.Tensor, weights: list[list[int]], total: int) -> str:
-    """Write out the nine products and their sum.
-
-    Parameters
-    ----------
-    window : torch.Tensor
-        The values under the kernel, (3, 3).
-    weights : list of list of int
-        The kernel.
-    total : int
-        The sum.
-
-    Returns
-    -------
-    str
-        The drawing.
-
-    Examples
-    --------
-    >>> "2 × -1 = -2" in products(torch.full((3, 3), 2), [[-1, 0, 1]] * 3, 0)
-    True
-    """
+def _products(window: torch.Tensor, weights: list[list[int]], total: int) -> str:
+    """Write out the nine products and their sum."""
     width, height, parts = WIDTH / 3, 44, []
     for row in range(3):
         for column in range(3):

@@ -8,12 +8,10 @@ import skimage.data
 import torch
 import torch.nn.functional as F
 
+from .. import _svg as svg
 from ..data import SyntheticCellsDataset
 from ..pretrained import load_pretrained
-from . import svg
-from .base import Explorer, Panel, State
-from .controls import Choice, Slider
-from .pictures import encode
+from .kit import Choice, Explorer, Panel, Slider, State, asset, encode
 
 SAMPLE, SIDE, SIZE = 3, 128, 320  # the picture of cells; its pixels in a row; units of a drawing
 SHOWN, COLUMNS = 8, 4  # maps of a stage; maps in a row of the small ones
@@ -22,26 +20,8 @@ PICTURES = ("cells", "coins")
 
 
 @functools.cache
-def encoded(picture: str) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-    """Send a picture through the trained encoder.
-
-    Parameters
-    ----------
-    picture : {"cells", "coins"}
-        Cells that the network has never seen, or a photograph of coins.
-
-    Returns
-    -------
-    image : torch.Tensor
-        (128, 128), values from 0 to 1.
-    skips : tuple of torch.Tensor
-        What each stage puts aside, (C, h, w), finest first.
-
-    Examples
-    --------
-    >>> [tuple(skip.shape) for skip in encoded("cells")[1]]
-    [(8, 128, 128), (16, 64, 64), (32, 32, 32)]
-    """
+def _encoded(picture: str) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    """Send a picture through the trained encoder."""
     if picture == "cells":
         image = SyntheticCellsDataset(num_samples=20, split="test")[SAMPLE][0][0]
     else:
@@ -52,25 +32,9 @@ def encoded(picture: str) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
 
 
 @functools.cache
-def strongest(picture: str, stage: str) -> list[int]:
-    """Return the channels of a stage that vary most over a picture, the strongest first.
-
-    Parameters
-    ----------
-    picture, stage : str
-        The picture and the stage.
-
-    Returns
-    -------
-    list of int
-        Eight channels, counted from 1.
-
-    Examples
-    --------
-    >>> sorted(strongest("cells", "stage 1"))  # this stage has no more
-    [1, 2, 3, 4, 5, 6, 7, 8]
-    """
-    maps = encoded(picture)[1][STAGES.index(stage)]
+def _strongest(picture: str, stage: str) -> list[int]:
+    """Return the channels of a stage that vary most over a picture, the strongest first."""
+    maps = _encoded(picture)[1][STAGES.index(stage)]
     return (maps.std(dim=(1, 2)).argsort(descending=True)[:SHOWN] + 1).tolist()
 
 
@@ -103,12 +67,12 @@ class FeatureMaps(Explorer):
         """Return the pictures and the maps, each stretched from its smallest to its largest value."""
         found = {}
         for picture in PICTURES:
-            image, skips = encoded(picture)
+            image, skips = _encoded(picture)
             found[picture] = encode(image.clamp(0, 1), quality=75)
             for stage, maps in zip(STAGES, skips, strict=True):
-                for number, channel in enumerate(strongest(picture, stage), start=1):
+                for number, channel in enumerate(_strongest(picture, stage), start=1):
                     values = maps[channel - 1]
-                    for what, shown in (("across", values), ("down", pooled(values))):
+                    for what, shown in (("across", values), ("down", _pooled(values))):
                         stretched = (shown - values.min()) / (values.max() - values.min())
                         found[asset(what, picture, stage, number)] = encode(stretched.clamp(0, 1), quality=55)
         return found
@@ -116,9 +80,9 @@ class FeatureMaps(Explorer):
     @classmethod
     def state(cls, picture, stage, number):
         """Return one map of a stage, with what the skip connection carries and what goes down."""
-        maps = encoded(picture)[1][STAGES.index(stage)]
+        maps = _encoded(picture)[1][STAGES.index(stage)]
         channels, side, _ = maps.shape
-        channel = strongest(picture, stage)[number - 1]
+        channel = _strongest(picture, stage)[number - 1]
         values = maps[channel - 1]
         silent = f"{(values == 0).float().mean():.0%}".replace("%", " %")
         words = (
@@ -133,56 +97,26 @@ class FeatureMaps(Explorer):
             "goes across": f"{side} × {side}",
             "goes down": f"{side // 2} × {side // 2}",
         }
+        across, down = (asset(what, picture, stage, number) for what in ("across", "down"))
         panels = (
-            Panel("Picture", single(picture, "The picture")),
-            Panel(f"The eight strongest of {channels} maps", small_ones(picture, stage, number)),
-            Panel("Goes across: the skip connection", single(asset("across", picture, stage, number), "The map")),
-            Panel("Goes down: after pooling", single(asset("down", picture, stage, number), "The pooled map")),
+            Panel("Picture", svg.picture(picture, SIZE, "The picture")),
+            Panel(f"The eight strongest of {channels} maps", _small_ones(picture, stage, number)),
+            Panel(
+                "Goes across: the skip connection",
+                svg.picture(across, SIZE, "The map"),
+            ),
+            Panel("Goes down: after pooling", svg.picture(down, SIZE, "The pooled map")),
         )
         return State(words, numbers, panels)
 
 
-def pooled(values: torch.Tensor) -> torch.Tensor:
-    """Return the largest of every 2×2 values.
-
-    Parameters
-    ----------
-    values : torch.Tensor
-        (H, W).
-
-    Returns
-    -------
-    torch.Tensor
-        (H // 2, W // 2).
-
-    Examples
-    --------
-    >>> pooled(torch.eye(4))
-    tensor([[1., 0.],
-            [0., 1.]])
-    """
+def _pooled(values: torch.Tensor) -> torch.Tensor:
+    """Return the largest of every 2×2 values."""
     return F.max_pool2d(values[None], 2)[0]
 
 
-def small_ones(picture: str, stage: str, number: int) -> str:
-    """Draw the eight maps of a stage, and a frame around one.
-
-    Parameters
-    ----------
-    picture, stage : str
-        The picture and the stage.
-    number : int
-        The one with the frame.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> small_ones("cells", "stage 1", 3).count("<image")
-    8
-    """
+def _small_ones(picture: str, stage: str, number: int) -> str:
+    """Draw the eight maps of a stage, and a frame around one."""
     side = SIZE / COLUMNS
     parts = []
     for i in range(SHOWN):
@@ -191,47 +125,3 @@ def small_ones(picture: str, stage: str, number: int) -> str:
     x, y = (number - 1) % COLUMNS * side, (number - 1) // COLUMNS * side
     parts.append(svg.rect(x + 2, y + 2, side - 4, side - 4, "c1 stroke thick"))
     return svg.drawing(SIZE, SHOWN / COLUMNS * side, "The small maps, one of them framed", *parts)
-
-
-def single(name: str, label: str) -> str:
-    """Return the drawing of one picture.
-
-    Parameters
-    ----------
-    name, label : str
-        The picture's name among the assets, and what it is.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> 'data-asset="cells"' in single("cells", "The picture")
-    True
-    """
-    return svg.drawing(SIZE, SIZE, label, svg.image(name, 0, 0, SIZE, SIZE))
-
-
-def asset(what: str, picture: str, stage: str, number: int) -> str:
-    """Return the name of a map's picture.
-
-    Parameters
-    ----------
-    what : {"across", "down"}
-        Before or after pooling.
-    picture, stage : str
-        The picture and the stage.
-    number : int
-        The map.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> asset("down", "cells", "stage 2", 8)
-    'down-cells-2-8'
-    """
-    return f"{what}-{picture}-{stage.removeprefix('stage ')}-{number}"

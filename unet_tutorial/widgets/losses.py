@@ -8,13 +8,11 @@ import numpy as np
 import torch
 from matplotlib.colors import to_rgb
 
+from .. import _svg as svg
 from ..losses import CombinedLoss, bce_loss, dice_loss
 from ..metrics import iou, predicted_masks
 from ..plots import ORANGE, SKY
-from . import svg
-from .base import Explorer, Panel, State
-from .controls import Choice, Slider
-from .pictures import encode
+from .kit import Choice, Explorer, Panel, Slider, State, asset, encode
 
 COLUMN, RADIUS, SIZE = 20, 10, 300  # the centre and the radius of the true disc, in pixels; units of a drawing
 LOSSES = {"BCE": bce_loss, "Dice loss": dice_loss, "combined": CombinedLoss()}
@@ -26,58 +24,17 @@ PULLS = {
 }
 
 
-def disc(side: int, column: int, radius: int) -> torch.Tensor:
-    """Draw a disc in the middle row of a square picture.
-
-    Parameters
-    ----------
-    side, column, radius : int
-        Side of the picture, column of the centre, and radius of the disc, in pixels.
-
-    Returns
-    -------
-    torch.Tensor
-        (1, 1, side, side), 0 and 1.
-
-    Examples
-    --------
-    >>> int(disc(64, 20, 10).sum())
-    317
-    """
+def _disc(side: int, column: int, radius: int) -> torch.Tensor:
+    """Draw a disc in the middle row of a square picture."""
     y, x = torch.arange(side)[:, None] - side // 2, torch.arange(side) - column
-    return (y**2 + x**2 <= radius**2).float()[None, None]
+    return (y**2 + x**2 <= radius**2).float()[None, None]  # (1, 1, side, side)
 
 
 @functools.cache
-def measured(shift: int, radius: int, confidence: float, side: int) -> tuple[dict, dict, torch.Tensor]:
-    """Compute losses, their gradients and the IoU of one setting.
-
-    Parameters
-    ----------
-    shift, radius : int
-        How far the predicted disc lies to the right of the true one, and its radius.
-    confidence : float
-        The logit inside the predicted disc; outside it is minus this.
-    side : int
-        Side of the picture.
-
-    Returns
-    -------
-    values : dict of str to float
-        Each of ``BARS``.
-    slopes : dict of str to torch.Tensor
-        The gradient of each loss at each logit, times the number of pixels, (side, side).
-    truth : torch.Tensor
-        (1, 1, side, side).
-
-    Examples
-    --------
-    >>> values, slopes, truth = measured(0, 10, 8, 64)
-    >>> values["1 − IoU"], round(values["BCE"], 4)
-    (0.0, 0.0003)
-    """
-    truth = disc(side, COLUMN, RADIUS)
-    logits = (confidence * (2 * disc(side, COLUMN + shift, radius) - 1)).requires_grad_()
+def _measured(shift: int, radius: int, confidence: float, side: int) -> tuple[dict, dict, torch.Tensor]:
+    """Return each of BARS, the gradients by loss times the pixels, (side, side), and the truth, (1, 1, side, side)."""
+    truth = _disc(side, COLUMN, RADIUS)
+    logits = (confidence * (2 * _disc(side, COLUMN + shift, radius) - 1)).requires_grad_()
     values, slopes = {}, {}
     for name, loss in LOSSES.items():
         value = loss(logits, truth)
@@ -119,17 +76,17 @@ class Losses(Explorer):
         """Return the gradients of the losses."""
         found = {}
         for setting in cls.settings():
-            slopes = measured(**setting)[1]
+            slopes = _measured(**setting)[1]
             for loss, slope in slopes.items():
-                found[asset(loss, **setting)] = encode(in_colours(slope))
+                found[asset(loss, *setting.values())] = encode(_in_colours(slope))
         return found
 
     @classmethod
     def state(cls, shift, radius, confidence, side):
         """Return losses and IoU as bars, and where the losses pull."""
         setting = {"shift": shift, "radius": radius, "confidence": confidence, "side": side}
-        values, slopes, truth = measured(**setting)
-        missed = (truth[0, 0] > 0) & (disc(side, COLUMN + shift, radius)[0, 0] == 0)
+        values, slopes, truth = _measured(**setting)
+        missed = (truth[0, 0] > 0) & (_disc(side, COLUMN + shift, radius)[0, 0] == 0)
         pulls = [float(-slopes[loss][missed].mean()) if missed.any() else None for loss in ("BCE", "Dice loss")]
         pull = "no pixel is missed" if pulls[0] is None else f"BCE {pulls[0]:.2f}, Dice {pulls[1]:.2f}"
         numbers = {name: f"{values[name]:.3f}" for name in LOSSES}
@@ -142,53 +99,25 @@ class Losses(Explorer):
             f"combined {numbers['combined']}, IoU {numbers['IoU']}. Pull at a missed pixel: {pull}."
         )
         panels = (
-            Panel("Dashed: truth. Filled: prediction", scene(shift, radius, side)),
-            Panel("Losses, and 1 − IoU", bars(values)),
-            *(Panel(title, gradient(loss, asset(loss, **setting))) for loss, title in PULLS.items()),
+            Panel("Dashed: truth. Filled: prediction", _scene(shift, radius, side)),
+            Panel("Losses, and 1 − IoU", _bars(values)),
+            *(
+                Panel(title, svg.picture(asset(loss, *setting.values()), SIZE, f"Gradient of {loss}"))
+                for loss, title in PULLS.items()
+            ),
         )
         return State(words, numbers, panels)
 
 
-def in_colours(slope: torch.Tensor) -> np.ndarray:
-    """Colour a gradient: blue where the logit should rise, orange where it should fall, black where nothing pulls.
-
-    Parameters
-    ----------
-    slope : torch.Tensor
-        (H, W). The strongest pull gets the full colour, the rest the square root of its share.
-
-    Returns
-    -------
-    numpy.ndarray
-        (H, W, 3), from 0 to 1.
-
-    Examples
-    --------
-    >>> in_colours(torch.tensor([[-1.0, 0.0]]))[0, 1].tolist()
-    [0.0, 0.0, 0.0]
-    """
+def _in_colours(slope: torch.Tensor) -> np.ndarray:
+    """Colour a gradient: blue where the logit should rise, orange where it should fall, black where nothing pulls."""
     strength = np.sqrt((slope.abs() / slope.abs().max()).numpy())[..., None]
     colours = np.where((slope < 0).numpy()[..., None], to_rgb(SKY), to_rgb(ORANGE))
     return np.round(12 * strength) / 12 * colours  # few different colours, which take few bytes
 
 
-def scene(shift: int, radius: int, side: int) -> str:
-    """Draw the true disc and the predicted one.
-
-    Parameters
-    ----------
-    shift, radius, side : int
-        The setting.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> scene(6, 10, 64).count("<circle")
-    2
-    """
+def _scene(shift: int, radius: int, side: int) -> str:
+    """Draw the true disc and the predicted one."""
     unit = SIZE / side
     middle = (side // 2 + 0.5) * unit
     return svg.drawing(
@@ -201,23 +130,8 @@ def scene(shift: int, radius: int, side: int) -> str:
     )
 
 
-def bars(values: dict) -> str:
-    """Draw the losses and 1 − IoU as bars from 0 to 1; what is larger is cut off, and its number tells.
-
-    Parameters
-    ----------
-    values : dict of str to float
-        By the names in ``BARS``.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> bars(dict.fromkeys(BARS, 0.5)).count("<rect")
-    8
-    """
+def _bars(values: dict) -> str:
+    """Draw the losses and 1 − IoU as bars from 0 to 1; what is larger is cut off, and its number tells."""
     left, length, step = 80, 150, 56
     parts = []
     for i, name in enumerate(BARS):
@@ -231,45 +145,3 @@ def bars(values: dict) -> str:
     parts += [svg.text(left, 22 + 4 * step + 4, "0", "middle small")]
     parts += [svg.text(left + length, 22 + 4 * step + 4, "1", "middle small")]
     return svg.drawing(SIZE, SIZE, "Four bars", *parts)
-
-
-def gradient(loss: str, name: str) -> str:
-    """Return the drawing of a gradient.
-
-    Parameters
-    ----------
-    loss, name : str
-        The loss, and the name of the picture.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> "<image" in gradient("BCE", "bce-0-10-4-64")
-    True
-    """
-    return svg.drawing(SIZE, SIZE, f"Gradient of {loss}", svg.image(name, 0, 0, SIZE, SIZE))
-
-
-def asset(loss: str, shift: int, radius: int, confidence: float, side: int) -> str:
-    """Return the name of a gradient's picture.
-
-    Parameters
-    ----------
-    loss : {"BCE", "Dice loss", "combined"}
-        The loss.
-    shift, radius, confidence, side
-        The setting.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> asset("Dice loss", 6, 10, 4, 64)
-    'dice-6-10-4-64'
-    """
-    return f"{loss.split()[0].lower()}-{shift}-{radius}-{confidence}-{side}"

@@ -6,13 +6,11 @@ import functools
 
 import torch
 
+from .. import _svg as svg
 from ..data import SyntheticCellsDataset
 from ..pretrained import load_pretrained
 from ..sizing import receptive_field
-from . import svg
-from .base import Explorer, Panel, State
-from .controls import Choice, Slider
-from .pictures import encode
+from .kit import Choice, Explorer, Panel, Slider, State, asset, encode
 
 SAMPLE, SIDE, SIZE = 3, 128, 320  # the picture; its pixels in a row; units of a drawing
 PLACES = (18, 41, 64, 87, 110)  # in pixels of the picture; a different place between two bottleneck units each time
@@ -22,21 +20,8 @@ PICK = ("column", "row", 0, 0, SIZE, SIZE)
 
 
 @functools.cache
-def activity() -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Run the trained network once.
-
-    Returns
-    -------
-    image : torch.Tensor
-        (1, 1, 128, 128), with gradient.
-    maps : dict of str to torch.Tensor
-        What each part puts out, (1, C, h, w).
-
-    Examples
-    --------
-    >>> [tuple(values.shape[1:]) for values in activity()[1].values()][-2:]
-    [(64, 16, 16), (1, 128, 128)]
-    """
+def _activity() -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Return the picture, (1, 1, 128, 128), with gradient, and what each part of the network makes of it, (1, C, h, w)."""
     image = SyntheticCellsDataset(num_samples=20, split="test")[SAMPLE][0][None].requires_grad_()
     model = load_pretrained("cells")
     pooled, skips = model.encoder(image)
@@ -45,52 +30,17 @@ def activity() -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
 
 
 @functools.cache
-def gradient(part: str, row: int, column: int) -> torch.Tensor:
-    """Measure how much one unit changes with each pixel of the picture.
-
-    Parameters
-    ----------
-    part : str
-        Where the unit is, one of ``PARTS``.
-    row, column : int
-        The pixel of the picture at which it stands.
-
-    Returns
-    -------
-    torch.Tensor
-        (128, 128), absolute values.
-
-    Examples
-    --------
-    >>> int((gradient("encoder 1", 40, 40) > 0).sum())  # two 3×3 convolutions see 5×5 pixels
-    25
-    """
-    image, maps = activity()
+def _gradient(part: str, row: int, column: int) -> torch.Tensor:
+    """Return how much one unit changes with each pixel of the picture, (128, 128)."""
+    image, maps = _activity()
     scale = SIDE // maps[part].shape[-1]  # pixels of the picture for a unit
     unit = maps[part][0, :, row // scale, column // scale].sum()  # all channels of the unit
     return torch.autograd.grad(unit, image, retain_graph=True)[0][0, 0].abs()
 
 
-def field(part: str, place: int) -> tuple[int, int]:
-    """Return the first and the last row (or column) that a unit can see, also beyond the picture.
-
-    Parameters
-    ----------
-    part : str
-        Where the unit is.
-    place : int
-        The row (or column) of the picture at which it stands.
-
-    Returns
-    -------
-    (int, int)
-
-    Examples
-    --------
-    >>> field("encoder 1", 40), field("bottleneck", 64)
-    ((38, 42), (34, 101))
-    """
-    image, maps = activity()
+def _field(part: str, place: int) -> tuple[int, int]:
+    """Return the first and the last row (or column) that a unit can see, also beyond the picture."""
+    image, maps = _activity()
     depth = sum(name.startswith("encoder") for name in maps)
     return receptive_field(part, depth, place // (SIDE // maps[part].shape[-1]))
 
@@ -120,21 +70,21 @@ class ReceptiveField(Explorer):
     @classmethod
     def assets(cls):
         """Return the picture, and the fourth root of the gradient of every unit within its field."""
-        found = {"picture": encode(activity()[0][0].detach().clamp(0, 1), quality=75)}
+        found = {"picture": encode(_activity()[0][0].detach().clamp(0, 1), quality=75)}
         for setting in cls.settings():
-            rows, columns = (inside(field(setting["part"], setting[axis])) for axis in ("row", "column"))
-            seen = gradient(**setting)[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
-            found[asset(**setting)] = encode((seen / seen.max()) ** 0.25, quality=40)
+            rows, columns = (_inside(_field(setting["part"], setting[axis])) for axis in ("row", "column"))
+            seen = _gradient(**setting)[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+            found[asset(*setting.values())] = encode((seen / seen.max()) ** 0.25, quality=40)
         return found
 
     @classmethod
     def state(cls, part, row, column):
         """Return the window that a unit can see, and how its gradient is spread there."""
-        rows, columns = field(part, row), field(part, column)
+        rows, columns = _field(part, row), _field(part, column)
         height, width = (last - first + 1 for first, last in (rows, columns))
-        (top, bottom), (left, right) = inside(rows), inside(columns)
+        (top, bottom), (left, right) = _inside(rows), _inside(columns)
         share = (bottom - top + 1) * (right - left + 1) / (height * width)
-        central = share_of_central_half(gradient(part, row, column), rows, columns)
+        central = _share_of_central_half(_gradient(part, row, column), rows, columns)
         in_picture = f"{share:.0%}".replace("%", " %")
         looks = f"{central:.0%}".replace("%", " %")
         words = (
@@ -148,146 +98,42 @@ class ReceptiveField(Explorer):
             "of the field, in the picture": in_picture,
             "gradient in the inner square": looks,
         }
-        window = box(rows, columns, "c1 stroke thick")
-        half = box(*map(central_half, (rows, columns)), "c5 stroke dashed")
-        place = dot(row, column)
-        picture = [svg.image("picture", 0, 0, SIZE, SIZE), window, *place]
-        crop = svg.image(
-            asset(part, row, column), *(PIXEL * n for n in (left, top, right - left + 1, bottom - top + 1))
-        )
+        window = _box(rows, columns, "c1 stroke thick")
+        half = _box(_central_half(rows), _central_half(columns), "c5 stroke dashed")
+        ring = svg.ring(PIXEL * (column + 0.5), PIXEL * (row + 0.5))
+        picture = svg.picture("picture", SIZE, "The picture, with the field", window, ring)
+        crop = svg.image(asset(part, row, column), *_units(rows, columns))
         look = [svg.rect(0, 0, SIZE, SIZE, "black fill"), crop, window, half]
         panels = (
-            Panel("What it can see", svg.drawing(SIZE, SIZE, "The picture, with the field", *picture), PICK),
+            Panel("What it can see", picture, PICK),
             Panel("What it looks at", svg.drawing(SIZE, SIZE, "The gradient, with the field", *look), PICK),
         )
         return State(words, numbers, panels)
 
 
-def inside(span: tuple[int, int]) -> tuple[int, int]:
-    """Return the part of a span that lies in the picture.
-
-    Parameters
-    ----------
-    span : (int, int)
-        First and last row, or column.
-
-    Returns
-    -------
-    (int, int)
-
-    Examples
-    --------
-    >>> inside((-9, 20))
-    (0, 20)
-    """
+def _inside(span: tuple[int, int]) -> tuple[int, int]:
+    """Return the part of a span that lies in the picture."""
     return max(span[0], 0), min(span[1], SIDE - 1)
 
 
-def central_half(span: tuple[int, int]) -> tuple[int, int]:
-    """Return the middle of a span, half as long.
-
-    Parameters
-    ----------
-    span : (int, int)
-        First and last row, or column.
-
-    Returns
-    -------
-    (int, int)
-
-    Examples
-    --------
-    >>> central_half((0, 7))
-    (2, 5)
-    """
+def _central_half(span: tuple[int, int]) -> tuple[int, int]:
+    """Return the middle of a span, half as long."""
     quarter = (span[1] - span[0] + 1) // 4
     return span[0] + quarter, span[1] - quarter
 
 
-def share_of_central_half(values: torch.Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> float:
-    """Return which share of the gradient lies in the square of half the field's side in its middle.
-
-    Parameters
-    ----------
-    values : torch.Tensor
-        (128, 128), what `gradient` returns.
-    rows, columns : (int, int)
-        The field.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> round(share_of_central_half(torch.ones(128, 128), (0, 127), (0, 127)), 2)
-    0.25
-    """
-    (top, bottom), (left, right) = (inside(central_half(span)) for span in (rows, columns))
+def _share_of_central_half(values: torch.Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> float:
+    """Return which share of the gradient lies in the square of half the field's side in its middle."""
+    (top, bottom), (left, right) = (_inside(_central_half(span)) for span in (rows, columns))
     return float(values[top : bottom + 1, left : right + 1].sum() / values.sum())
 
 
-def box(rows: tuple[int, int], columns: tuple[int, int], kind: str) -> str:
-    """Draw the frame of a field, cut off where the picture ends.
-
-    Parameters
-    ----------
-    rows, columns : (int, int)
-        The field.
-    kind : str
-        The classes of the frame.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> box((0, 127), (-9, 3), "c1 stroke")
-    '<rect x="0" y="0" width="10" height="320" class="c1 stroke"/>'
-    """
-    (top, bottom), (left, right) = inside(rows), inside(columns)
-    return svg.rect(*(PIXEL * n for n in (left, top, right - left + 1, bottom - top + 1)), kind)
+def _units(rows: tuple[int, int], columns: tuple[int, int]) -> list[float]:
+    """Return where a field lies in the drawing, cut off where the picture ends: x, y, width, height."""
+    (top, bottom), (left, right) = _inside(rows), _inside(columns)
+    return [PIXEL * pixels for pixels in (left, top, right - left + 1, bottom - top + 1)]
 
 
-def dot(row: int, column: int) -> list[str]:
-    """Draw a ring around a pixel, seen on light and on dark ground.
-
-    Parameters
-    ----------
-    row, column : int
-        The pixel.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> len(dot(64, 64))
-    2
-    """
-    x, y = PIXEL * (column + 0.5), PIXEL * (row + 0.5)
-    return [svg.circle(x, y, 7, "black stroke"), svg.circle(x, y, 5, "white stroke")]
-
-
-def asset(part: str, row: int, column: int) -> str:
-    """Return the name of a gradient's picture.
-
-    Parameters
-    ----------
-    part : str
-        Where the unit is.
-    row, column : int
-        The pixel at which it stands.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> asset("encoder 1", 18, 64)
-    'encoder-1-18-64'
-    """
-    return f"{part.replace(' ', '-')}-{row}-{column}"
+def _box(rows: tuple[int, int], columns: tuple[int, int], kind: str) -> str:
+    """Draw the frame of a field."""
+    return svg.rect(*_units(rows, columns), kind)

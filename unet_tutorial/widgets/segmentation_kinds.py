@@ -8,12 +8,10 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from skimage import measure
 
+from .. import _svg as svg
 from .. import plots
 from ..data import SyntheticCellsDataset
-from . import svg
-from .base import Explorer, Panel, State
-from .controls import Choice, Slider
-from .pictures import encode
+from .kit import Choice, Explorer, Panel, Slider, State, encode
 
 SAMPLE, STEP, SIZE = 17, 8, 320  # the picture of chapter 1; pixels between two places; units of the drawing
 KINDS = ("image", "semantic", "instance", "panoptic")
@@ -22,21 +20,8 @@ STUFF = "khaki"
 
 
 @functools.cache
-def scene() -> tuple[np.ndarray, np.ndarray]:
-    """Return the picture and who is who in it.
-
-    Returns
-    -------
-    image : numpy.ndarray
-        (128, 128) float32 between 0 and 1.
-    labels : numpy.ndarray
-        (128, 128) int64, 0 background, 1 to n the cells.
-
-    Examples
-    --------
-    >>> scene()[1].max()
-    np.int64(8)
-    """
+def _scene() -> tuple[np.ndarray, np.ndarray]:
+    """Return the picture and who is who in it."""
     cells = SyntheticCellsDataset(num_samples=24, split="test")
     return cells[SAMPLE][0][0].numpy(), cells.instances(SAMPLE).numpy()
 
@@ -66,7 +51,7 @@ class SegmentationKinds(Explorer):
     @classmethod
     def assets(cls):
         """Return the picture alone, and under the three answers."""
-        image, labels = scene()
+        image, labels = _scene()
         inside = (labels > 0)[..., None]
         gray = np.repeat(image[..., None], 3, axis=2)
         colors = np.array([to_rgb(color) for color in plots.COLORS])
@@ -83,15 +68,12 @@ class SegmentationKinds(Explorer):
     @classmethod
     def state(cls, kind, row, column):
         """Return the answer for the whole picture, and what it says about one pixel."""
-        labels = scene()[1]
+        labels = _scene()[1]
         number = int(labels[row, column])
-        inside, count, areas = (
-            ("cell" if number else "background"),
-            int(labels.max()),
-            int(measure.label(labels > 0).max()),
-        )
+        inside = "cell" if number else "background"
+        count, areas = int(labels.max()), int(measure.label(labels > 0).max())
         says = {
-            "image": ("a grey value", f"{scene()[0][row, column]:.2f}"),
+            "image": ("a grey value", f"{_scene()[0][row, column]:.2f}"),
             "semantic": (
                 f"2 classes. The {count} cells form {areas} areas, and touching cells cannot be told apart",
                 inside,
@@ -106,35 +88,16 @@ class SegmentationKinds(Explorer):
         )
         words = f"{subject}. About the pixel in row {row} and column {column} it says: {pixel}."
         numbers = {"this pixel": pixel, "answers that a pixel can get": kinds[kind] or "any grey value"}
-        return State(words, numbers, (Panel("", draw(kind, row, column), ("column", "row", 0, 0, SIZE, SIZE)),))
+        return State(words, numbers, (Panel("", _draw(kind, row, column), ("column", "row", 0, 0, SIZE, SIZE)),))
 
 
-def draw(kind: str, row: int, column: int) -> str:
-    """Draw one answer, with the numbers of the cells where it has them, and a ring around one pixel.
-
-    Parameters
-    ----------
-    kind : str
-        The answer.
-    row, column : int
-        The pixel.
-
-    Returns
-    -------
-    str
-        The drawing.
-
-    Examples
-    --------
-    >>> draw("instance", 4, 4).count("<text")
-    8
-    """
+def _draw(kind: str, row: int, column: int) -> str:
+    """Draw one answer, with the numbers of the cells where it has them, and a ring around one pixel."""
     scale = SIZE / 128
-    parts = [svg.image(kind, 0, 0, SIZE, SIZE)]
+    parts = []
     if kind in ("instance", "panoptic"):
-        for region in measure.regionprops(scene()[1]):
+        for region in measure.regionprops(_scene()[1]):
             y, x = region.centroid
             parts.append(svg.text(x * scale, y * scale + 4, str(region.label), "middle on-picture"))
-    x, y = (column + 0.5) * scale, (row + 0.5) * scale
-    parts += [svg.circle(x, y, 7, "black stroke"), svg.circle(x, y, 5, "white stroke")]
-    return svg.drawing(SIZE, SIZE, f"The picture: {kind}", *parts)
+    parts.append(svg.ring((column + 0.5) * scale, (row + 0.5) * scale))
+    return svg.picture(kind, SIZE, f"The picture: {kind}", *parts)

@@ -6,41 +6,20 @@ import functools
 
 import torch
 
+from .. import _svg as svg
 from ..data import SyntheticCellsDataset
 from ..metrics import boundary_error, iou, predicted_masks
 from ..plots import error_map
 from ..pretrained import load_pretrained
-from . import svg
-from .base import Explorer, Panel, State
-from .controls import Choice
-from .pictures import encode
+from .kit import Choice, Explorer, Panel, State, asset, encode
 
 SAMPLE, OTHER, SIZE = 1, 0, 320  # the picture of chapter 7, and the one whose maps it may get; units of a drawing
 SHIFT = 4  # pixels of the picture
 DAMAGES = ("intact", "zeros", "shift", "swapped channels", "other image")
 
 
-def damaged(skip: torch.Tensor, damage: str) -> torch.Tensor:
-    """Damage what a skip connection delivers, as chapter 7 does.
-
-    Parameters
-    ----------
-    skip : torch.Tensor
-        (B, C, h, w) of pictures of 128×128 pixels.
-    damage : {"intact", "zeros", "shift", "swapped channels", "other image"}
-        Nothing; zeros; 4 pixels of the picture to the right; each channel its neighbour's map; each picture of the
-        batch its neighbour's.
-
-    Returns
-    -------
-    torch.Tensor
-        The same shape.
-
-    Examples
-    --------
-    >>> damaged(torch.tensor([[[[1.0]], [[2.0]]]]), "swapped channels").flatten()
-    tensor([2., 1.])
-    """
+def _damaged(skip: torch.Tensor, damage: str) -> torch.Tensor:
+    """Damage what a skip connection delivers, as chapter 7 does."""
     changes = {
         "intact": lambda: skip,
         "zeros": lambda: torch.zeros_like(skip),
@@ -52,25 +31,8 @@ def damaged(skip: torch.Tensor, damage: str) -> torch.Tensor:
 
 
 @functools.cache
-def halfway() -> tuple:
-    """Send two pictures through encoder and bottleneck, which no damage touches.
-
-    Returns
-    -------
-    model : torch.nn.Module
-        The trained network.
-    images, masks : torch.Tensor
-        (2, 1, 128, 128): the other picture, and the one that is shown.
-    deepest : torch.Tensor
-        What the bottleneck puts out.
-    skips : list of torch.Tensor
-        What the three skip connections carry.
-
-    Examples
-    --------
-    >>> [tuple(skip.shape) for skip in halfway()[4]]
-    [(2, 8, 128, 128), (2, 16, 64, 64), (2, 32, 32, 32)]
-    """
+def _halfway() -> tuple:
+    """Send two pictures through encoder and bottleneck, which no damage touches."""
     cells, model = SyntheticCellsDataset(num_samples=30, split="test"), load_pretrained("cells")
     images, masks = (torch.stack(part) for part in zip(cells[OTHER], cells[SAMPLE], strict=True))
     with torch.no_grad():
@@ -79,26 +41,10 @@ def halfway() -> tuple:
 
 
 @functools.cache
-def prediction(stage_1: str, stage_2: str, stage_3: str) -> torch.Tensor:
-    """Predict the mask of the picture with damaged skip connections.
-
-    Parameters
-    ----------
-    stage_1, stage_2, stage_3 : str
-        The damage of each, one of ``DAMAGES``.
-
-    Returns
-    -------
-    torch.Tensor
-        (1, 1, 128, 128), 0 and 1.
-
-    Examples
-    --------
-    >>> prediction("intact", "intact", "intact").shape
-    torch.Size([1, 1, 128, 128])
-    """
-    model, _, _, deepest, skips = halfway()
-    changed = [damaged(skip, how) for skip, how in zip(skips, (stage_1, stage_2, stage_3), strict=True)]
+def _prediction(stage_1: str, stage_2: str, stage_3: str) -> torch.Tensor:
+    """Predict the mask of the picture with damaged skip connections."""
+    model, _, _, deepest, skips = _halfway()
+    changed = [_damaged(skip, how) for skip, how in zip(skips, (stage_1, stage_2, stage_3), strict=True)]
     with torch.no_grad():
         return predicted_masks(model.head(model.decoder(deepest, changed)))[1:]
 
@@ -126,16 +72,16 @@ class SkipSwitchboard(Explorer):
     @classmethod
     def assets(cls):
         """Return the picture, and the mistakes of every prediction."""
-        _, images, masks, *_ = halfway()
+        _, images, masks, *_ = _halfway()
         found = {"picture": encode(images[1].clamp(0, 1), quality=75)}
         for setting in cls.settings():
-            found[asset(**setting)] = encode(error_map(prediction(**setting)[0], masks[1]))
+            found[asset("mistakes", *setting.values())] = encode(error_map(_prediction(**setting)[0], masks[1]))
         return found
 
     @classmethod
     def state(cls, **stages):
         """Return the mistakes of the prediction, and its scores."""
-        truth, predicted = halfway()[2][1:], prediction(**stages)
+        truth, predicted = _halfway()[2][1:], _prediction(**stages)
         hurt = [f"{name.replace('_', ' ')}" for name, damage in stages.items() if damage != "intact"]
         false, missed = (int((a > b).sum()) for a, b in ((predicted, truth), (truth, predicted)))
         numbers = {
@@ -151,30 +97,10 @@ class SkipSwitchboard(Explorer):
             f"{delivers.capitalize()}. The IoU is {numbers['IoU']}, with {missed:,} missed and {false:,} false pixels."
         )
         panels = (
-            Panel("Picture", svg.drawing(SIZE, SIZE, "The picture", svg.image("picture", 0, 0, SIZE, SIZE))),
+            Panel("Picture", svg.picture("picture", SIZE, "The picture")),
             Panel(
                 "Blue: missed. Orange: false",
-                svg.drawing(SIZE, SIZE, "The prediction", svg.image(asset(**stages), 0, 0, SIZE, SIZE)),
+                svg.picture(asset("mistakes", *stages.values()), SIZE, "The prediction"),
             ),
         )
         return State(words, numbers, panels)
-
-
-def asset(stage_1: str, stage_2: str, stage_3: str) -> str:
-    """Return the name of a prediction's picture.
-
-    Parameters
-    ----------
-    stage_1, stage_2, stage_3 : str
-        The damage of each skip connection.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> asset("intact", "zeros", "other image")
-    'mistakes-0-1-4'
-    """
-    return "-".join(["mistakes", *(str(DAMAGES.index(damage)) for damage in (stage_1, stage_2, stage_3))])

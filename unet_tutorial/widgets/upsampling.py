@@ -7,9 +7,8 @@ import functools
 import torch
 import torch.nn.functional as F
 
-from . import svg
-from .base import Explorer, Panel, State
-from .controls import Choice
+from .. import _svg as svg
+from .kit import Choice, Explorer, Panel, State, asset
 
 SIDE, SIZE = 4, 336  # values in a row of the input; units of a drawing
 TRANSPOSED = "transposed convolution"
@@ -21,30 +20,8 @@ INPUTS = {
 }
 
 
-def enlarge(image: torch.Tensor, method: str, kernel: int, stride: int) -> torch.Tensor:
-    """Enlarge a map in one of three ways.
-
-    Parameters
-    ----------
-    image : torch.Tensor
-        (H, W).
-    method : {"nearest", "bilinear", "transposed convolution"}
-        The way.
-    kernel : int
-        Side of the kernel of a transposed convolution, whose weights are all 1. The other ways have none.
-    stride : int
-        By how much the sides grow.
-
-    Returns
-    -------
-    torch.Tensor
-        (stride * H, stride * W), or what the formula of the transposed convolution gives.
-
-    Examples
-    --------
-    >>> enlarge(torch.ones(2, 2), "transposed convolution", 3, 2)[2]
-    tensor([2., 2., 4., 2., 2.])
-    """
+def _enlarge(image: torch.Tensor, method: str, kernel: int, stride: int) -> torch.Tensor:
+    """Enlarge a map in one of three ways."""
     batch = image[None, None]  # (1, 1, H, W)
     if method == TRANSPOSED:
         return F.conv_transpose2d(batch, torch.ones(1, 1, kernel, kernel, dtype=image.dtype), stride=stride)[0, 0]
@@ -53,46 +30,15 @@ def enlarge(image: torch.Tensor, method: str, kernel: int, stride: int) -> torch
 
 
 @functools.cache
-def contributions(method: str, kernel: int, stride: int) -> torch.Tensor:
-    """Count for each pixel of the output from how many pixels of the input it gets something.
-
-    Parameters
-    ----------
-    method, kernel, stride
-        As for `enlarge`.
-
-    Returns
-    -------
-    torch.Tensor
-        int64, of the output's shape.
-
-    Examples
-    --------
-    >>> contributions("transposed convolution", 3, 2)[2].tolist()
-    [2, 2, 4, 2, 4, 2, 4, 2, 2]
-    """
+def _contributions(method: str, kernel: int, stride: int) -> torch.Tensor:
+    """Count for each pixel of the output from how many pixels of the input it gets something."""
     dots = torch.eye(SIDE * SIDE).view(-1, SIDE, SIDE)  # 16 inputs, each with another single 1
-    return sum((enlarge(dot, method, kernel, stride) > 0).long() for dot in dots)
+    return sum((_enlarge(dot, method, kernel, stride) > 0).long() for dot in dots)
 
 
-def is_even(method: str, kernel: int, stride: int) -> bool:
-    """Say whether a flat map stays flat, away from its border.
-
-    Parameters
-    ----------
-    method, kernel, stride
-        As for `enlarge`.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> [is_even("transposed convolution", kernel, 2) for kernel in (2, 3, 4)]
-    [True, False, True]
-    """
-    flat = enlarge(torch.ones(12, 12), method, kernel, stride)
+def _is_even(method: str, kernel: int, stride: int) -> bool:
+    """Say whether a flat map stays flat, away from its border."""
+    flat = _enlarge(torch.ones(12, 12), method, kernel, stride)
     inside = flat[len(flat) // 4 : -len(flat) // 4, len(flat) // 4 : -len(flat) // 4]
     return bool((inside - inside[0, 0]).abs().max() < 1e-5)
 
@@ -129,23 +75,23 @@ class Upsampling(Explorer):
     @classmethod
     def assets(cls):
         """Return the grids, which several settings share: without a kernel, its side changes nothing."""
-        grids = {f"input-{place}": grid(image) for place, image in enumerate(INPUTS.values())}
+        grids = {asset("input", name): _grid(image) for name, image in INPUTS.items()}
         for setting in cls.settings():
-            how = [setting[key] for key in ("method", "kernel", "stride")]
-            grids[asset("output", **setting)] = grid(enlarge(INPUTS[setting["image"]], *how))
-            grids[asset("copies", **setting)] = grid(contributions(*how))
+            image, method, stride, kernel = setting.values()
+            output, copies = _assets(*setting.values())
+            grids[output] = _grid(_enlarge(INPUTS[image], method, kernel, stride))
+            grids[copies] = _grid(_contributions(method, kernel, stride))
         return grids
 
     @classmethod
     def state(cls, image, method, stride, kernel):
         """Return the enlarged map, and on each of its pixels the number of copies."""
-        output = enlarge(INPUTS[image], method, kernel, stride)
-        copies = contributions(method, kernel, stride)
+        output = _enlarge(INPUTS[image], method, kernel, stride)
+        copies = _contributions(method, kernel, stride)
         edge = kernel if method == TRANSPOSED else stride  # pixels at the border, where a neighbour is missing
         inside = copies[edge:-edge, edge:-edge]
         low, high = int(inside.min()), int(inside.max())
-        even, side = is_even(method, kernel, stride), len(output)
-        setting = {"image": image, "method": method, "stride": stride, "kernel": kernel}
+        even, side = _is_even(method, kernel, stride), len(output)
         how = f"a kernel of {kernel} × {kernel} ones" if method == TRANSPOSED else "no kernel"
         reach = f"{low}" if low == high else f"{low} to {high}"
         words = (
@@ -159,57 +105,20 @@ class Upsampling(Explorer):
             "copies on one pixel, inside": reach,
             "a flat map, inside": "stays flat" if even else "gets a pattern",
         }
-        panels = (
-            Panel("Input", board("Input", f"input-{list(INPUTS).index(image)}")),
-            Panel("Output", board("Output", asset("output", **setting))),
-            Panel("Copies on each pixel", board("Copies on each pixel of the output", asset("copies", **setting))),
-        )
-        return State(words, numbers, panels)
+        grids = (asset("input", image), *_assets(image, method, stride, kernel))
+        titles = ("Input", "Output", "Copies on each pixel")
+        drawn = [svg.drawing(SIZE, SIZE, title, svg.part(grid)) for title, grid in zip(titles, grids, strict=True)]
+        return State(words, numbers, tuple(map(Panel, titles, drawn)))
 
 
-def asset(what: str, image: str, method: str, stride: int, kernel: int) -> str:
-    """Return the name of a grid: the same for settings that look the same.
-
-    Parameters
-    ----------
-    what : {"output", "copies"}
-        What the grid shows.
-    image, method, stride, kernel
-        The setting.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> asset("copies", "flat", "nearest", 2, 3), asset("output", "one pixel", "transposed convolution", 3, 4)
-    ('copies-0-2', 'output-2-3-4-one-pixel')
-    """
-    parts = [what, METHODS.index(method), stride]
-    parts += [kernel] if method == TRANSPOSED else []
-    parts += [image.replace(" ", "-")] if what == "output" else []
-    return "-".join(map(str, parts))
+def _assets(image: str, method: str, stride: int, kernel: int) -> tuple[str, str]:
+    """Return the names of the grids of the output and of the copies: the same for settings that look the same."""
+    how = (method, stride, kernel) if method == TRANSPOSED else (method, stride)
+    return asset("output", *how, image), asset("copies", *how)
 
 
-def grid(values: torch.Tensor) -> str:
-    """Draw values as squares, darker or lighter, with the numbers in them.
-
-    Parameters
-    ----------
-    values : torch.Tensor
-        (n, n), from 0 upwards.
-
-    Returns
-    -------
-    str
-        The parts of a drawing of ``SIZE`` units.
-
-    Examples
-    --------
-    >>> grid(torch.eye(2)).count("<text")
-    4
-    """
+def _grid(values: torch.Tensor) -> str:
+    """Draw values as squares, darker or lighter, with the numbers in them."""
     cell, largest = SIZE / len(values), max(1.0, float(values.max()))
     parts = []
     for row, line in enumerate(values.tolist()):
@@ -221,23 +130,3 @@ def grid(values: torch.Tensor) -> str:
             number = f"{value:.2f}".rstrip("0").rstrip(".").removeprefix("0") or "0"
             parts.append(svg.text(x + cell / 2, y + cell / 2 + 4, number, "middle small"))
     return "".join(parts)
-
-
-def board(title: str, name: str) -> str:
-    """Return the drawing of one grid.
-
-    Parameters
-    ----------
-    title, name : str
-        What it is, and the name of the grid.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> "copies-0-2" in board("Copies", "copies-0-2")
-    True
-    """
-    return svg.drawing(SIZE, SIZE, title, svg.part(name))

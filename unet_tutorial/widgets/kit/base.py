@@ -23,15 +23,16 @@ import anywidget
 import ipywidgets
 from traitlets import Dict, Unicode
 
-from .._checks import option
+from ... import _svg as svg
+from ..._checks import option
 from .controls import Control
 
 _HERE = Path(__file__).parent
-SHOW = (_HERE / "explorer.js").read_text(encoding="utf-8")
-HOST = (_HERE / "host.js").read_text(encoding="utf-8")
-STYLE = (_HERE / "explorer.css").read_text(encoding="utf-8")
-PICTURE = re.compile(r'<image data-asset="([\w-]+)"')
-PART = re.compile(r'<g data-asset="([\w-]+)">')
+_SHOW = (_HERE / "explorer.js").read_text(encoding="utf-8")
+_HOST = (_HERE / "host.js").read_text(encoding="utf-8")
+_STYLE = svg.STYLE + (_HERE / "explorer.css").read_text(encoding="utf-8")
+_PICTURE = re.compile(r'<image data-asset="([\w-]+)"')
+_PART = re.compile(r'<g data-asset="([\w-]+)">')
 
 
 class Panel(NamedTuple):
@@ -42,7 +43,7 @@ class Panel(NamedTuple):
     title : str
         What stands above it; "" for nothing.
     svg : str
-        The drawing, as `unet_tutorial.widgets.svg.drawing` returns it.
+        The drawing, as `drawing` of `unet_tutorial._svg` returns it.
     pick : tuple
         For a drawing that can be pointed at: ``(control, control, x, y, width, height)``. Pointing into this
         rectangle sets the first control by the place across, the second by the place down. A name may be "".
@@ -56,6 +57,11 @@ class Panel(NamedTuple):
     title: str
     svg: str
     pick: tuple = ()
+
+    def filled(self, assets: dict[str, str]) -> str:
+        """Return the drawing with the pictures and parts that it names, as a page without JavaScript shows it."""
+        drawing = _PICTURE.sub(lambda match: f'<image href="{assets[match[1]]}"', self.svg)
+        return _PART.sub(lambda match: f"<g>{assets[match[1]]}", drawing)
 
 
 class State(NamedTuple):
@@ -80,6 +86,11 @@ class State(NamedTuple):
     numbers: dict
     panels: tuple
 
+    def as_json(self) -> dict:
+        """Return the state as a page gets it: ``numbers`` as pairs of texts, ``panels`` with title, svg and pick."""
+        numbers = [[name, _written(value)] for name, value in self.numbers.items()]
+        return {"words": self.words, "numbers": numbers, "panels": [panel._asdict() for panel in self.panels]}
+
 
 class Explorer(anywidget.AnyWidget):
     """A picture with controls. A subclass says what there is to see; this class brings it into a page.
@@ -99,8 +110,8 @@ class Explorer(anywidget.AnyWidget):
 
     Examples
     --------
-    >>> from unet_tutorial.widgets import svg
-    >>> from unet_tutorial.widgets.controls import Slider
+    >>> from unet_tutorial import _svg as svg
+    >>> from unet_tutorial.widgets import Panel, Slider, State
     >>> class Square(Explorer):
     ...     name = "square"
     ...     title = "A square"
@@ -118,8 +129,8 @@ class Explorer(anywidget.AnyWidget):
 
     name = ""  # in links to a setting: #name:control=value
     title = ""
-    _esm = SHOW
-    _css = STYLE
+    _esm = _SHOW
+    _css = _STYLE
     _plan = Dict().tag(sync=True)
     _table = Unicode().tag(sync=True)
     # ipywidgets 7 would display itself by this, and pass over our HTML.
@@ -153,7 +164,7 @@ class Explorer(anywidget.AnyWidget):
 
     @classmethod
     def assets(cls) -> dict[str, str]:
-        """Return what drawings share, by name: what `pictures.encode` makes of a picture, or parts of a drawing."""
+        """Return what drawings share, by name: what `encode` makes of a picture, or parts of a drawing."""
         return {}
 
     @classmethod
@@ -166,7 +177,7 @@ class Explorer(anywidget.AnyWidget):
     @functools.cache
     def packed(cls) -> str:
         """Return the table of all states and pictures: JSON, gzip, base64. It is computed once."""
-        states = [as_json(cls.state(**setting)) for setting in cls.settings()]
+        states = [cls.state(**setting).as_json() for setting in cls.settings()]
         table = json.dumps({"states": states, "assets": cls.assets()}, ensure_ascii=False, separators=(",", ":"))
         return base64.b64encode(gzip.compress(table.encode(), mtime=0)).decode()
 
@@ -182,13 +193,11 @@ class Explorer(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         words, numbers, _ = self.shown
-        return "\n".join([self.title, words, *(f"{name}: {written(value)}" for name, value in numbers.items())])
+        return "\n".join([self.title, words, *(f"{name}: {_written(value)}" for name, value in numbers.items())])
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        if (
-            int(ipywidgets.__version__.split(".")[0]) < 8
-        ):  # as in Colab, where the page that needs no kernel works everywhere
+        if int(ipywidgets.__version__.split(".")[0]) < 8:  # as in Colab, where the page without a kernel works
             data = {"text/plain": repr(self)}
         return {**data, "text/html": self.html()}, metadata
 
@@ -197,18 +206,18 @@ class Explorer(anywidget.AnyWidget):
         values = json.dumps({**self._plan, "values": self.values, "table": self._table}).replace("<", "\\u003c")
         return (
             f'<figure class="unet-explorer" data-explorer="{type(self).__name__}" aria-label="{escape(self.title)}">'
-            f'<style>{STYLE}</style><div class="view">{self._still()}</div>'
-            f'<script type="application/json">{values}</script><script type="module">{SHOW}\n{HOST}</script></figure>'
+            f'<style>{_STYLE}</style><div class="view">{self._still()}</div>'
+            f'<script type="application/json">{values}</script><script type="module">{_SHOW}\n{_HOST}</script></figure>'
         )
 
     def _still(self) -> str:
         """Return the state of now, as ``explorer.js`` shows it, without the controls."""
         words, numbers, panels = self.shown
         assets = self.assets()
-        rows = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(written(v))}</dd></div>" for n, v in numbers.items())
+        rows = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(_written(v))}</dd></div>" for n, v in numbers.items())
         drawings = "".join(
             f'<div class="panel"><p class="panel-title">{escape(panel.title)}</p><div class="drawing">'
-            + filled(panel.svg, assets)
+            + panel.filled(assets)
             + "</div></div>"
             for panel in panels
         )
@@ -218,80 +227,31 @@ class Explorer(anywidget.AnyWidget):
         )
 
 
-def filled(drawing: str, assets: dict[str, str]) -> str:
-    """Put into a drawing the pictures and parts that it names.
+def asset(*parts: object) -> str:
+    """Return the name of what drawings share: what it is, and the values on which it depends.
 
     Parameters
     ----------
-    drawing : str
-        The drawing.
-    assets : dict of str to str
-        Pictures and parts by their names.
+    *parts : object
+        Texts and numbers.
 
     Returns
     -------
     str
-        The drawing as a page without JavaScript shows it.
+        The name, as `Explorer.assets` and the drawings use it.
 
     Examples
     --------
-    >>> filled('<image data-asset="cells"/><g data-asset="grid"></g>', {"cells": "data:,", "grid": "<rect/>"})
-    '<image href="data:,"/><g><rect/></g>'
+    >>> asset("mistakes", "other image", 0.05)
+    'mistakes-other-image-0-05'
     """
-    drawing = PICTURE.sub(lambda match: f'<image href="{assets[match[1]]}"', drawing)
-    return PART.sub(lambda match: f"<g>{assets[match[1]]}", drawing)
+    return "-".join(re.sub(r"\W+", "-", str(part)) for part in parts)
 
 
-def written(value: str | int) -> str:
-    """Return a number of a state as it is shown.
-
-    Parameters
-    ----------
-    value : str or int
-        A text stays as it is, a whole number gets its commas.
-
-    Returns
-    -------
-    str
-        The text.
-
-    Raises
-    ------
-    ValueError
-        If it is neither: how many digits a float shows is to be decided where it is computed.
-
-    Examples
-    --------
-    >>> written(31037633), written("0.91")
-    ('31,037,633', '0.91')
-    """
+def _written(value: str | int) -> str:
+    """Return a number of a state as it is shown; how many digits a float has is decided where it is computed."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     raise ValueError(f"a number of a state must be a text or a whole number, but got {value!r}; format it first.")
-
-
-def as_json(state: State) -> dict:
-    """Return a state as the page gets it.
-
-    Parameters
-    ----------
-    state : State
-        The state.
-
-    Returns
-    -------
-    dict
-        ``words``, ``numbers`` as pairs, ``panels`` with title, svg and pick.
-
-    Examples
-    --------
-    >>> as_json(State("Two cells.", {"cells": 2}, (Panel("", "<svg></svg>"),)))["numbers"]
-    [['cells', '2']]
-    """
-    return {
-        "words": state.words,
-        "numbers": [[name, written(value)] for name, value in state.numbers.items()],
-        "panels": [panel._asdict() for panel in state.panels],
-    }

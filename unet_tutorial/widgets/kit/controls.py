@@ -14,22 +14,8 @@ from traitlets import TraitError, TraitType, Undefined
 MOST_RADIO_BUTTONS = 6  # a longer choice becomes a list that unfolds
 
 
-class WrongValueError(TraitError, ValueError):
-    """A control was set to a value that is not in its list: a ``ValueError`` that traitlets knows too.
-
-    Parameters
-    ----------
-    message : str
-        What came, and what was expected.
-
-    Examples
-    --------
-    >>> issubclass(WrongValueError, ValueError)
-    True
-    """
-
-    def __init__(self, message: str):
-        super().__init__(message)
+class _WrongValueError(TraitError, ValueError):
+    """A control was set to a value that is not in its list: a ``ValueError`` that traitlets knows too."""
 
 
 class Control(TraitType):
@@ -89,7 +75,7 @@ class Control(TraitType):
         place = self.find(value)
         if place is None:
             name = f"{type(obj).__name__}.{self.name}"
-            raise WrongValueError(f"{name} must be one of {self.listed()}, but got {value!r}.")
+            raise _WrongValueError(f"{name} must be one of {self.listed()}, but got {value!r}.")
         return self.values[place]
 
     def plan(self) -> dict:

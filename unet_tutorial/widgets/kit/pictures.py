@@ -1,4 +1,4 @@
-"""Pictures for explorers: an array or a matplotlib figure becomes a short text that a page can show as an image."""
+"""Pictures for explorers: an array becomes a short text that a page can show as an image."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import base64
 import io
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
-from ..plots import to_picture
+from ...plots import to_picture
 
 
 def encode(picture, quality: int | None = None) -> str:
@@ -48,44 +47,4 @@ def encode(picture, quality: int | None = None) -> str:
     buffer = io.BytesIO()
     how = {"lossless": True} if quality is None else {"quality": quality}
     Image.fromarray(array).save(buffer, format="webp", method=6, **how)
-    return _address(buffer)
-
-
-def frame(figure: Figure, dpi: int = 100) -> tuple[str, float, float]:
-    """Turn a matplotlib figure into an image that is part of the page.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure. All frames of one explorer should have the same size.
-    dpi : int, default 100
-        Pixels for an inch.
-
-    Returns
-    -------
-    address : str
-        The ``data:`` address of a WebP image.
-    width, height : float
-        The size in pixels.
-
-    Raises
-    ------
-    ValueError
-        If ``figure`` is no figure.
-
-    Examples
-    --------
-    >>> address, width, height = frame(Figure(figsize=(3, 2)))
-    >>> width, height
-    (300.0, 200.0)
-    """
-    if not isinstance(figure, Figure):
-        raise ValueError(f"figure must be a matplotlib Figure, but got {type(figure).__name__}.")
-    buffer, webp = io.BytesIO(), io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    Image.open(buffer).convert("RGB").save(webp, format="webp", lossless=True, method=6)
-    return _address(webp), *(figure.get_size_inches() * dpi).tolist()
-
-
-def _address(buffer: io.BytesIO) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
