@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import nbformat
 import pytest
@@ -19,7 +18,6 @@ from pybtex.database import parse_file
 
 import unet_tutorial
 import watch
-from unet_tutorial.sizing import feature_maps
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "book" / "chapters").glob("*.md"))
@@ -275,18 +273,6 @@ def test_readme_of_a_public_repository_links_to_colab():
     lines = extension("book_repository").readme_lines(EXAMPLE)
     assert EXAMPLE in lines and f"{EXAMPLE.removeprefix('https://')}" in lines
     assert "(https://colab.research.google.com/github/example/unet-tutorial/blob/main/notebooks/01_" in lines
-
-
-def test_map_shows_every_feature_map():
-    maps = feature_maps(64, 48, channels=(8, 16, 32))
-    svg = ElementTree.fromstring(extension("book_diagram").draw(maps))
-    words = [element.text for element in svg.iter("text")]
-    for feature_map in maps:
-        assert feature_map.part in words
-        assert f"{feature_map.channels} × {feature_map.height} × {feature_map.width}" in words
-    assert svg.get("role") == "img" and "8 × 64 × 48 to 16 × 32 × 24" in svg.get("aria-label")
-    kinds = [line.get("class") for line in svg.iter("line")]
-    assert kinds.count("skip") == 2 + 1 and kinds.count("down") == 2 + 1  # one of each explains the arrows
 
 
 def test_licences_and_citation():

@@ -59,7 +59,7 @@ def test_names_from_the_package_itself_may_come_from_anywhere():
 
 def test_every_file_of_the_package_that_is_no_python_is_known():
     folders = {
-        path.relative_to(ROOT / PACKAGE).parts[0]
+        path.parent.relative_to(ROOT / PACKAGE).as_posix()
         for path in (ROOT / PACKAGE).rglob("*")
         if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
     }

@@ -5,7 +5,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from unet_tutorial import plots, sizing
+from unet_tutorial import plots
 from unet_tutorial.training import History
 
 
@@ -105,16 +105,6 @@ def test_a_history_is_drawn_with_its_values():
     assert all(tick == int(tick) for axes in figure.axes for tick in axes.get_xticks())
 
 
-@pytest.mark.parametrize("depth", [1, 3, 6])
-def test_diagram_names_every_feature_map(depth):
-    maps = sizing.feature_maps(256, 192, channels=[8 * 2**i for i in range(depth + 1)])
-    figure = plots.unet_diagram(maps)
-    written = [text.get_text() for text in figure.axes[0].texts]
-    assert sorted(written) == sorted(f"{m.part}\n{m.channels} × {m.height} × {m.width}" for m in maps)
-    arrows = [p for p in figure.axes[0].patches if type(p).__name__ == "FancyArrowPatch"]
-    assert len(arrows) == len(maps) - 1 + depth  # from each map to the next, and the skip connections
-
-
 @pytest.mark.parametrize(
     "call, message",
     [
@@ -128,7 +118,6 @@ def test_diagram_names_every_feature_map(depth):
         (lambda: plots.curves({"a": [1, 2]}, x=[1], xlabel="x"), "must be as long as x, 1, but has 2"),
         (lambda: plots.history([0.5, 0.3]), "record must be a History as fit returns it, but got list"),
         (lambda: plots.history(History()), "record must hold at least one epoch"),
-        (lambda: plots.unet_diagram(sizing.feature_maps(64, 64)[1:]), "from the image to the logits"),
     ],
 )
 def test_wrong_arguments(call, message):

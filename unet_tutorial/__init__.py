@@ -28,6 +28,7 @@ _NAMES = {
         "from_gray",
         "resize_mask",
     ),
+    "diagram": (),
     "diagnosis": ("Diagnosis", "Finding", "diagnose"),
     "exercises": (),
     "inference": ("predict",),

@@ -9,11 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Rectangle
 
-# Okabe and Ito's colours, which people with any colour vision tell apart (https://jfly.uni-koeln.de/color/).
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
-COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+from ._palette import BLUE, COLORS, GREEN, LINES, ORANGE, PURPLE, RED, SKY  # noqa: F401, chapters use them from here
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -268,7 +265,6 @@ def curves(
     x: Sequence[float] | None = None,
     xlabel: str,
     ylabel: str = "",
-    size: tuple[float, float] = (5.5, 3.2),
 ) -> Figure:
     """Draw lines over a common axis, each with its own colour and dash and its name in the legend.
 
@@ -280,8 +276,6 @@ def curves(
         Positions on the horizontal axis; 1, 2, 3 … if not given.
     xlabel, ylabel : str
         What the axes mean.
-    size : tuple of float, default (5.5, 3.2)
-        Width and height in inches.
 
     Returns
     -------
@@ -300,15 +294,15 @@ def curves(
     """
     if not lines:
         raise ValueError("lines must hold at least one line, but got none.")
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    dashes = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+    dashes = ("-", "--", "-.", ":")
     for i, (name, values) in enumerate(lines.items()):
         positions = range(1, len(values) + 1) if x is None else x
         if len(positions) != len(values):
             raise ValueError(f"line {name!r} must be as long as x, {len(positions)}, but has {len(values)} values.")
-        dash = dashes[(i + i // len(COLORS)) % len(dashes)]  # a colour that comes again comes with another dash
-        axes.plot(positions, values, label=name, color=COLORS[i % len(COLORS)], linestyle=dash)
+        dash = dashes[(i + i // len(LINES)) % len(dashes)]  # a colour that comes again comes with another dash
+        axes.plot(positions, values, label=name, color=LINES[i % len(LINES)], linestyle=dash)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     if x is None:  # they are counted, so there is no epoch 1.5
@@ -318,15 +312,13 @@ def curves(
     return figure
 
 
-def history(record, *, size: tuple[float, float] = (7.5, 3.0)) -> Figure:
+def history(record) -> Figure:
     """Draw a training: the losses on the left, the validation IoU on the right, over the epochs.
 
     Parameters
     ----------
     record : unet_tutorial.training.History
         What `unet_tutorial.training.fit` returned.
-    size : tuple of float, default (7.5, 3.0)
-        Width and height in inches.
 
     Returns
     -------
@@ -348,13 +340,13 @@ def history(record, *, size: tuple[float, float] = (7.5, 3.0)) -> Figure:
         raise ValueError(f"record must be a History as fit returns it, but got {type(record).__name__}.")
     if not record.train_loss:
         raise ValueError("record must hold at least one epoch, but the training ended before the first was over.")
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(7.5, 3.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = range(1, len(record.train_loss) + 1)
     # Points too, or else a training of one epoch would be an empty picture.
     left.plot(epochs, record.train_loss, label="training", color=BLUE, linestyle="-", marker="o", markersize=3)
-    left.plot(epochs, record.val_loss, label="validation", color=ORANGE, linestyle="--", marker="s", markersize=3)
-    right.plot(epochs, record.val_iou, label="validation", color=ORANGE, linestyle="--", marker="s", markersize=3)
+    left.plot(epochs, record.val_loss, label="validation", color=RED, linestyle="--", marker="s", markersize=3)
+    right.plot(epochs, record.val_iou, label="validation", color=RED, linestyle="--", marker="s", markersize=3)
     right.set_ylim(0, 1)
     for axes, ylabel in ((left, "loss"), (right, "IoU")):
         axes.set_xlabel("epoch")
@@ -363,80 +355,3 @@ def history(record, *, size: tuple[float, float] = (7.5, 3.0)) -> Figure:
         axes.grid(alpha=0.3)
         axes.legend()
     return figure
-
-
-def unet_diagram(maps: Sequence, *, foreground: str = "black") -> Figure:
-    """Draw the U, narrow enough for a phone: every stage is a box, higher for more pixels, wider for more channels.
-
-    Parameters
-    ----------
-    maps : sequence of FeatureMap
-        As `unet_tutorial.sizing.feature_maps` lists them.
-    foreground : str, default "black"
-        Colour of text and arrows; the background is transparent.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If ``maps`` does not begin with the image and end with the logits.
-
-    Examples
-    --------
-    >>> from unet_tutorial.sizing import feature_maps
-    >>> figure = unet_diagram(feature_maps(64, 64, channels=(8, 16, 32)))
-    >>> figure.axes[0].texts[0].get_text()
-    'encoder 1\\n8 × 64 × 64'
-    """
-    if len(maps) < 5 or maps[0].part != "image" or maps[-1].part != "logits":
-        raise ValueError("maps must be a list as sizing.feature_maps returns it, from the image to the logits.")
-    depth = len(maps) // 2 - 1
-    finest, bottleneck = maps[1], maps[depth + 1]
-    figure = Figure(figsize=(5.6, 1.12 * depth + 2.2), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.add_subplot(xlim=(-1.5, 1.5), ylim=(-depth - 0.75, 1.15))
-    axes.set_axis_off()
-    boxes = []
-    for i, m in enumerate(maps[1:-1]):  # encoder, bottleneck, decoder
-        level = min(i, 2 * depth - i)
-        # Roots, so that the smallest box can still be seen.
-        height = 0.5 * (m.height / finest.height) ** 0.5
-        width = 0.3 * (m.channels / bottleneck.channels) ** 0.5
-        x = (1 - level / depth * 0.65) * (-1 if i < depth else 1) if level < depth else 0
-        corner = (x - width / 2, -level - height / 2)
-        boxes.append(Rectangle(corner, width, height, facecolor=SKY, edgecolor=foreground))
-        axes.add_patch(boxes[-1])
-        _label(axes, x, -level - height / 2 - 0.03, m, foreground, "top")
-    for i in range(depth):
-        left, right = boxes[i], boxes[-1 - i]
-        _arrow(axes, _edge(left, 1, 0.5), _edge(right, 0, 0.5), BLUE, dashed=True)
-        below, lift = boxes[i + 1], _edge(left, 0.5, 0)[1] - 0.3  # under the label
-        _arrow(axes, (_edge(left, 0.5, 0)[0], lift), _edge(below, 0, 1), RED)
-        _arrow(axes, _edge(boxes[-2 - i], 1, 1), (_edge(right, 0.5, 0)[0], lift), GREEN)
-    for m, box, outside in ((maps[0], boxes[0], True), (maps[-1], boxes[-1], False)):
-        (x, y), away = _edge(box, 0.5, 1), 0.32
-        _arrow(axes, (x, y + away) if outside else (x, y), (x, y) if outside else (x, y + away), foreground)
-        _label(axes, x, y + away, m, foreground, "bottom")
-    for color, name in ((RED, "max pooling"), (GREEN, "upsampling"), (BLUE, "skip connection")):
-        axes.plot([], [], color=color, label=name, linestyle="--" if color == BLUE else "-")
-    axes.legend(loc="upper center", frameon=False, labelcolor=foreground, fontsize=9)
-    return figure
-
-
-def _label(axes, x: float, y: float, m, foreground: str, vertical: str) -> None:
-    """Write the name and the shape of a feature map."""
-    text = f"{m.part}\n{m.channels} × {m.height} × {m.width}"
-    axes.text(x, y, text, color=foreground, fontsize=9, ha="center", va=vertical)
-
-
-def _edge(box: Rectangle, across: float, up: float) -> tuple[float, float]:
-    """Return a point of the box: ``across`` from 0 (left) to 1 (right), ``up`` from 0 (bottom) to 1 (top)."""
-    return box.get_x() + across * box.get_width(), box.get_y() + up * box.get_height()
-
-
-def _arrow(axes, start: tuple, end: tuple, color: str, dashed: bool = False) -> None:
-    style = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 2, "shrinkB": 2}
-    axes.add_patch(FancyArrowPatch(start, end, color=color, linestyle=(0, (4, 2)) if dashed else "-", **style))

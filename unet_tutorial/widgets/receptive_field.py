@@ -21,7 +21,7 @@ PICK = ("column", "row", 0, 0, SIZE, SIZE)
 
 @functools.cache
 def _activity() -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Return the picture, (1, 1, 128, 128), with gradient, and what each part of the network makes of it, (1, C, h, w)."""
+    """Return the picture, (1, 1, 128, 128), with gradient, and what every part makes of it, (1, C, h, w)."""
     image = SyntheticCellsDataset(num_samples=20, split="test")[SAMPLE][0][None].requires_grad_()
     model = load_pretrained("cells")
     pooled, skips = model.encoder(image)
