@@ -1,4 +1,4 @@
-"""The map of the U-Net: every feature map with its shape, to scale, as one SVG for pages, notebooks, slides and paper."""
+"""The map of the U-Net: every feature map with its shape, to scale, as one SVG wherever it is shown."""
 
 import re
 import subprocess
@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import notebooks
 from unet_tutorial import diagram, sizing
 from unet_tutorial.sizing import FeatureMap
 
@@ -69,12 +70,8 @@ def test_sizes_that_do_not_meet_are_told():
     odd = diagram.draw(maps_of(250, 190, 3), "Odd sides", per_pixel=0.2)
     assert "124 × 94 + zeros = 125 × 95" in odd and odd.count("c1 wash") == 2
     paper = diagram.draw(sizing.feature_maps(572, 572, padding="none"), "The paper's", per_pixel=0.2)
-    assert re.findall(r"\d+ cut to \d+", paper) == [
-        "568 cut to 392",
-        "280 cut to 200",
-        "136 cut to 104",
-        "64 cut to 56",
-    ]
+    cuts = re.findall(r"(\d+) cut to (\d+)", paper)
+    assert cuts == [("568", "392"), ("280", "200"), ("136", "104"), ("64", "56")]
     even = diagram.draw(maps_of(64, 64, 3), "Even sides", per_pixel=1)
     assert "zeros" not in even and "cut" not in even and "c1 wash" not in even
 
@@ -91,6 +88,7 @@ def test_a_notebook_gets_the_drawing_and_its_words():
     drawing = ElementTree.fromstring(shown._repr_html_())
     assert repr(shown) == shown.alt == drawing.get("aria-label") and drawing.get("role") == "img"
     assert "8 × 64 × 48 to 16 × 32 × 24, to the bottleneck of 32 × 16 × 12" in shown.alt
+    assert notebooks.cut(f"{shown._repr_html_()}\n") == f"<p>{shown.alt}</p>\n"  # what git carries of it
     assert "1 encoder stage," in diagram.UNetDiagram(maps_of(8, 8, 1)).alt
 
 
@@ -99,11 +97,8 @@ def test_the_drawing_brings_its_style_and_needs_nothing_else():
     style = re.search(r"<style>(.*?)</style>", svg, re.S)[1]
     used = {name for names in re.findall(r'class="([^"]+)"', svg) for name in names.split()} - {"start"}
     assert used <= set(re.findall(r"\.([\w-]+)", style))
-    assert (
-        re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
-        and "href" not in svg
-        and " id=" not in svg
-    )
+    assert re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
+    assert "href" not in svg and " id=" not in svg
     assert "prefers" not in style  # the page says whether it is dark, and not the computer
 
 

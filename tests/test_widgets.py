@@ -214,6 +214,16 @@ def test_colours_of_one_drawing_are_told_apart_by_any_eye(theme, seen):
     assert {tuple(sorted(pair)): apart[pair] for pair in colors_drawn_together() if apart[pair] < APART} == {}
 
 
+@every_explorer
+def test_pale_colours_are_lines_on_pictures_alone(explorer):
+    """On the page, `_palette.LINES` have the contrast that a line needs; the others are areas with a number in them."""
+    assets = table(explorer)["assets"]
+    for panel in itertools.chain(*(state["panels"] for state in states(explorer).values())):
+        parts = [panel["svg"], *(assets[name] for name in re.findall(r'<g data-asset="([\w-]+)"', panel["svg"]))]
+        lines = re.findall(r'class="c(\d) (?:stroke|wash)', "".join(parts))
+        assert 'class="black fill"' in panel["svg"] or all(int(line) < len(_palette.LINES) for line in lines)
+
+
 @pytest.mark.parametrize("seen", SEEN)
 def test_right_and_wrong_pixels_are_told_apart_by_any_eye(seen):
     colors = {"right": "#ffffff", "missed": plots.SKY, "false": plots.ORANGE, "background": "#000000"}
