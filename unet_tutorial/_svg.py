@@ -131,7 +131,7 @@ svg.unet-drawing {{
 .unet-drawing .thick {{ stroke-width: 3.5; }}
 .unet-drawing .dashed {{ stroke-dasharray: 5 3; }}
 @media print {{
-  .unet-explorer, .unet-drawing {{ --ink: #000; }}
+  .unet-explorer, svg.unet-drawing {{ --ink: #000; background: #fff; }}
   .unet-drawing .diagram {{ {" ".join(f"--c{i}: #000;" for i in range(len(LIGHT)))} }}
   .unet-drawing .diagram .wash {{ fill: none; }}
 }}
