@@ -6,7 +6,15 @@ import types
 
 import pytest
 
-from check_sources import ROOT, docstring_problems, file_problems, link_problems, tracked
+from check_sources import (
+    ROOT,
+    docstring_problems,
+    file_problems,
+    link_problems,
+    names_in,
+    private_problems,
+    tracked,
+)
 
 HOME = "/".join(["", "home", "someone"])
 UNFINISHED = "TO" + "DO"
@@ -106,6 +114,27 @@ def test_docstrings():
         "lesson.crop: its docstring has no section Examples with an example that runs."
     ]
     assert len(list(docstring_problems(module_with("def crop(x): ...\nclass Crop: ...")))) == 3
+
+
+def test_a_name_that_only_its_own_file_uses_is_private(tmp_path):
+    module = module_with("def crop(): ...\ndef turn(): ...\nclass Frame: ...\ndef _own(): ...\nclass Area: ...")
+    module.crop.__annotations__["return"] = "Area"
+    module.__file__ = str(tmp_path / "lesson.py")
+    texts = {
+        "lesson.py": "crop, turn, Frame",
+        "other.py": "from lesson import crop  # Frame\n",
+        "stranger.py": "turn(Frame)\n",  # of something else: it does not name the module
+        "list.py": "NAMES = {'lesson': ['Frame']}\n",
+        "page.md": "Take a turn at the lesson.\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    names = {tmp_path / name: names_in(tmp_path / name) for name in texts}
+    said = "lesson.turn: only its own file uses it; give it an underscore and a short docstring."
+    assert list(private_problems(module, names)) == [said]
+    (tmp_path / "page.md").write_text("```python\nlesson.turn()\n```\n")
+    names[tmp_path / "page.md"] = names_in(tmp_path / "page.md")
+    assert list(private_problems(module, names)) == []
 
 
 def test_git_is_asked_for_tracked_and_for_new_files(tmp_path):

@@ -1,4 +1,4 @@
-"""Check the files of the repository: sizes, machine paths, unfinished marks, links, and the package's docstrings.
+"""Check the files of the repository: sizes, machine paths, unfinished marks, links, and the package's public names.
 
     python tools/check_sources.py
 
@@ -13,6 +13,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -82,14 +83,43 @@ def modules(package: ModuleType) -> Iterator[ModuleType]:
             yield importlib.import_module(module.name)
 
 
+def public_names(module: ModuleType) -> Iterator[tuple[str, object]]:
+    """Yield the functions and classes that a module itself makes public."""
+    for name, thing in vars(module).items():
+        is_own = getattr(thing, "__module__", None) == module.__name__
+        if is_own and not name.startswith("_") and (inspect.isfunction(thing) or inspect.isclass(thing)):
+            yield name, thing
+
+
+def names_in(path: Path) -> set[str]:
+    """Return the names in a Python file, also those that it lists as texts, or in the code of a Markdown file."""
+    if path.suffix == ".md":
+        return set(re.findall(r"\w+", "\n".join(match[0] for match in CODE.finditer(path.read_text(encoding="utf-8")))))
+    with tokenize.open(path) as file:
+        tokens = list(tokenize.generate_tokens(file.readline))
+    return {token.string.strip("\"'") for token in tokens if token.type in (tokenize.NAME, tokenize.STRING)}
+
+
+def private_problems(module: ModuleType, names: dict[Path, set[str]]) -> Iterator[str]:
+    """Yield the public names of a module that no other file names together with the module.
+
+    Parts of the package, tests, chapters and the list of what the package offers make a name public; what a public
+    function returns is public with it.
+    """
+    others = (found for path, found in names.items() if path != Path(module.__file__))
+    used = set().union(*(found for found in others if module.__name__.split(".")[-1] in found))
+    public = dict(public_names(module))
+    returned = " ".join(str(inspect.signature(thing).return_annotation) for thing in public.values())
+    for name in public:
+        if name not in used and not re.search(rf"\b{name}\b", returned):
+            yield f"{module.__name__}.{name}: only its own file uses it; give it an underscore and a short docstring."
+
+
 def docstring_problems(module: ModuleType) -> Iterator[str]:
     """Yield the public functions and classes of a module whose docstring is no numpydoc, or has no example."""
     if not inspect.getdoc(module):
         yield f"{module.__name__}: has no docstring."
-    for name, thing in vars(module).items():
-        is_own = getattr(thing, "__module__", None) == module.__name__
-        if name.startswith("_") or not is_own or not (inspect.isfunction(thing) or inspect.isclass(thing)):
-            continue
+    for name, thing in public_names(module):
         where, text = f"{module.__name__}.{name}", thing.__doc__ or ""
         if not re.search(r"^ *Examples\n *-{8}\n(?s:.*?)>>> ", text, re.M):
             yield f"{where}: its docstring has no section Examples with an example that runs."
@@ -104,6 +134,8 @@ def main() -> int:
     problems += [problem for path in files if path.suffix == ".md" for problem in link_problems(ROOT, path)]
     public = list(modules(importlib.import_module("unet_tutorial")))
     problems += [problem for module in public for problem in docstring_problems(module)]
+    names = {path: names_in(path) for path in files if path.suffix in (".py", ".pyi", ".md")}
+    problems += [problem for module in public for problem in private_problems(module, names)]
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{len(files)} files and {len(public)} modules looked at, {len(problems)} problems")
