@@ -18,6 +18,8 @@ from pybtex.database import parse_file
 
 import unet_tutorial
 import watch
+from unet_tutorial.diagram import UNetDiagram
+from unet_tutorial.sizing import feature_maps, parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "book" / "chapters").glob("*.md"))
@@ -95,13 +97,16 @@ def offline_book(tmp_path_factory):
         "def halve(side):\n    raise ValueError(f'{side} is odd.\\nTake an even side.')\n\n\nhalve(3)",
         metadata={"tags": ["raises-exception"]},
     )
+    network = nbformat.v4.new_code_cell(
+        "from unet_tutorial import diagram, sizing\ndiagram.UNetDiagram(sizing.feature_maps(64, 64))"
+    )
     bars = nbformat.v4.new_code_cell(
         "from tqdm.auto import tqdm\n"
         "for epoch in tqdm(range(2), desc='whole & done', unit='epoch'):\n"
         "    for _ in tqdm(range(3), desc='not to be seen', leave=False):\n        pass\n"
         "stopped = tqdm(total=4, desc='stopped', unit='batch')\nstopped.update(2)\nstopped.close()"
     )
-    done = build_book(folder, cells=[figure, solution, error, bars], text="We have $a^2$.")
+    done = build_book(folder, cells=[figure, solution, error, network, bars], text="We have $a^2$.")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -174,6 +179,17 @@ def test_figures_keep_their_alternative_text_and_their_size(offline_book):
     (image,) = re.findall(r"<img[^>]*/_images/[^>]*>", html.replace("\n", " "))
     assert 'alt="The loss &quot;falls&quot; from 3 to 1."' in image
     assert re.search(r'width="\d{3}" height="\d{3}"', image) and 'loading="lazy"' in image and "style=" not in image
+
+
+def test_the_map_of_the_network_is_a_drawing_in_the_page_with_its_words(offline_book):
+    for name, side in (("book/index", 256), ("notebooks/chapter", 64)):
+        (drawing,) = BeautifulSoup(page(offline_book, name), "html.parser").select("article svg.unet-drawing")
+        shown = UNetDiagram(feature_maps(side, side))
+        assert drawing["aria-label"] == shown.alt and drawing["role"] == "img"
+        drawn = BeautifulSoup(shown.svg, "html.parser")
+        assert [text.text for text in drawing.select("text")] == [text.text for text in drawn.select("text")]
+    (caption,) = BeautifulSoup(page(offline_book, "book/index"), "html.parser").select("figure.unet-map figcaption")
+    assert f"{sum(parameters().values()):,} parameters" in caption.text
 
 
 def test_what_a_page_cannot_show_to_everybody_fails_the_build(tmp_path):

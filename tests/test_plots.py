@@ -57,8 +57,8 @@ def test_a_mask_that_is_true_everywhere_is_white():
 
 def test_overlay_colours_the_mask_and_nothing_else():
     image, mask = np.full((2, 2), 0.5), np.array([[1, 0], [0, 0]])
-    result = plots.overlay(image, mask, color="#ff0000", alpha=0.5)
-    np.testing.assert_allclose(result[0, 0], [0.75, 0.25, 0.25])
+    result = plots.overlay(image, mask)
+    np.testing.assert_allclose(result[0, 0], 0.55 * 0.5 + 0.45 * np.array(to_rgb(plots.ORANGE)), rtol=1e-6)
     np.testing.assert_allclose(result[0, 1], 0.5)
 
 

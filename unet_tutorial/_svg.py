@@ -44,7 +44,7 @@ def part(asset: str) -> str:
     return f'<g data-asset="{asset}"></g>'
 
 
-def rect(x: float, y: float, width: float, height: float, kind: str = "ink stroke", opacity: float = 1) -> str:
+def rect(x: float, y: float, width: float, height: float, kind: str, opacity: float = 1) -> str:
     """Return a rectangle. Text on a filling can be read up to an opacity of 0.5."""
     pale = f' opacity="{opacity:.2f}"' if opacity < 1 else ""
     return f'<rect {_place(x, y, width, height)} class="{kind}"{pale}/>'

@@ -185,8 +185,8 @@ def to_picture(picture) -> np.ndarray:
     )
 
 
-def overlay(image, mask, color: str = ORANGE, alpha: float = 0.45) -> np.ndarray:
-    """Lay a mask over an image in colour.
+def overlay(image, mask) -> np.ndarray:
+    """Lay a mask over an image, in orange, through which the image is still seen.
 
     Parameters
     ----------
@@ -194,10 +194,6 @@ def overlay(image, mask, color: str = ORANGE, alpha: float = 0.45) -> np.ndarray
         Grey image of the shape (H, W) or (1, H, W), values from 0 to 1.
     mask : array or torch.Tensor
         The same height and width; what is not 0 is coloured.
-    color : str
-        A matplotlib colour.
-    alpha : float, default 0.45
-        How strongly the colour covers the image, from 0 to 1.
 
     Returns
     -------
@@ -216,7 +212,7 @@ def overlay(image, mask, color: str = ORANGE, alpha: float = 0.45) -> np.ndarray
     """
     gray, inside = _gray_and_mask(image, mask)
     result = np.repeat(gray[..., None], 3, axis=2)
-    result[inside] = (1 - alpha) * result[inside] + alpha * np.array(to_rgb(color), dtype=np.float32)
+    result[inside] = 0.55 * result[inside] + 0.45 * np.array(to_rgb(ORANGE), dtype=np.float32)
     return result
 
 
