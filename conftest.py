@@ -5,6 +5,7 @@ itself, and its kernels talk through files (see ``tools/kernels.py``). All that 
 """
 
 import os
+import signal
 import sys
 import tempfile
 from collections import deque
@@ -22,6 +23,10 @@ from setup_cell import THREADS  # noqa: E402
 
 for _name, _number in THREADS.items():
     os.environ.setdefault(_name, _number)  # before a test imports torch; for the reason see tools/setup_cell.py
+
+# A shell lets what it starts with & ignore Ctrl-C, and so would all that these tests start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

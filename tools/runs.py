@@ -33,7 +33,7 @@ from dependencies import key
 from unet_tutorial import records
 
 ROOT = Path(__file__).resolve().parents[1]
-MEMORY = 1.5e9  # bytes that one chapter may need; the largest took 1.1 GB
+MEMORY = 2.8e9  # bytes that one chapter may need; the largest took 2.7 GB
 CELL_SECONDS = 0.5  # for each code cell, where nobody has measured its chapter
 NEVER = 10**7  # seconds: where nbclient asks for a limit
 KEPT_RUNS = 100  # in the cache, before the oldest go

@@ -52,7 +52,10 @@ def no_endless_wait(seconds=SECONDS, looks=LOOKS):
 
 
 def end_what_waits(over, ended, seconds, looks):
-    """Look every few seconds at what this process and its children compute, until a test is over or waits for ever."""
+    """Look every few seconds at what this process and its children compute, until a test is over or waits for ever.
+
+    First the browser is ended. A test that then still waits, so not for the browser, loses all that it started.
+    """
     before, idle = None, 0
     while not over.wait(seconds):
         now = watch.work(os.getpid())
@@ -61,11 +64,14 @@ def end_what_waits(over, ended, seconds, looks):
             idle = idle + 1 if used < LEAST * seconds else 0
         before = now
         if idle >= looks:
+            started = psutil.Process().children(recursive=True)
+            # Playwright's own process stays: it says to the test that the browser is gone, and starts the next one.
+            playwright = [one for one in started if is_playwright(one)]
+            browser = [one for parent in playwright for one in parent.children(recursive=True)]
+            watch.end(one for one in started if one not in playwright and (ended.is_set() or one in browser))
             ended.set()
             GONE.set()
-            # Playwright's own process stays: it says to the test that the browser is gone, and starts the next one.
-            watch.end(one for one in psutil.Process().children(recursive=True) if not is_playwright(one))
-            return
+            idle = 0
 
 
 def is_playwright(process):
