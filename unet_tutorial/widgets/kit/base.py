@@ -119,7 +119,7 @@ class Explorer(anywidget.AnyWidget):
     ...
     ...     @classmethod
     ...     def state(cls, side):
-    ...         drawing = svg.drawing(9, 9, "A square", svg.rect(0, 0, side, side))
+    ...         drawing = svg.drawing(9, 9, "A square", svg.rect(0, 0, side, side, "c0 fill"))
     ...         return State(f"A square of side {side}.", {"area": side * side}, (Panel("", drawing),))
     >>> Square(side=3)
     A square
