@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from unet_tutorial import widgets
+from unet_tutorial import _palette, diagram, sizing, widgets
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {
@@ -34,6 +34,12 @@ NAMES_ABOVE_NUMBERS = """(figure) => [...figure.querySelectorAll(".numbers > div
   const [name, number] = [...row.children].map((part) => part.getBoundingClientRect());
   return number.top >= name.bottom - 1;
 })"""
+
+CHANGE_THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+HAS_STROKE = """([box, color]) => {
+  const wanted = color.match(/[0-9a-f]{2}/g).map((part) => parseInt(part, 16)).join(", ");
+  return getComputedStyle(box).stroke === `rgb(${wanted})`;
+}"""
 
 
 def free_port():
@@ -92,7 +98,10 @@ def wait_for(address, server, log):
 
 
 def notebook():
-    """Return a notebook with three cells for each explorer: show it, print its values, and set all its controls."""
+    """Return a notebook with three cells for each explorer: show it, print its values, and set all its controls.
+
+    One more shows the map of a network.
+    """
     cells = [
         cell
         for explorer in widgets.EXPLORERS
@@ -102,6 +111,7 @@ def notebook():
             "for name, value in explorer.settings()[-1].items():\n    setattr(explorer, name, value)\nprint('set')",
         )
     ]
+    cells.append("from unet_tutorial import diagram, sizing\ndiagram.UNetDiagram(sizing.feature_maps(64, 64))")
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
 
@@ -129,7 +139,7 @@ def page(lab, browser, window, opened):
         context, outside = window(browser, address, height=1000)
         page = context.new_page()
         page.goto(f"{address}/doc/tree/explorers.ipynb")
-        page.locator(".jp-Notebook .jp-CodeCell").nth(3 * len(widgets.EXPLORERS) - 1).wait_for()
+        page.locator(".jp-Notebook .jp-CodeCell").nth(3 * len(widgets.EXPLORERS)).wait_for()
         page.wait_for_function(READY, polling=100)  # before, a key that runs a cell is lost
         opened[browser] = page, outside
     page, outside = opened[browser]
@@ -182,3 +192,15 @@ def test_picture_and_python_follow_each_other(page, live_one, explorer):
     arrived = "([reader, places]) => reader.places().join() === places.join()"
     page.wait_for_function(arrived, arg=[one.reader, last], polling=100)
     one.check()
+
+
+def test_the_map_of_a_network_follows_the_theme(page):
+    drawing = run(page, 3 * len(widgets.EXPLORERS), "svg.unet-drawing")
+    assert drawing.get_attribute("aria-label") == diagram.UNetDiagram(sizing.feature_maps(64, 64)).alt
+    inks = set()
+    for theme, palette in (("Dark", _palette.DARK), ("Light", _palette.LIGHT)):
+        page.evaluate(CHANGE_THEME, f"JupyterLab {theme}")
+        box = drawing.locator("rect").first
+        page.wait_for_function(HAS_STROKE, arg=[box.element_handle(), palette["blue"]], polling=100)
+        inks.add(drawing.locator("text").first.evaluate("(text) => getComputedStyle(text).fill"))
+    assert len(inks) == 2
