@@ -28,7 +28,10 @@ class LibraryNames(SphinxDirective):
         sys.path.insert(0, str(root / "tools"))
         import library_names  # here, because it loads PyTorch, and most pages do without
 
-        first = library_names.first_uses(root / "book" / "chapters")
+        chapters = root / "book" / "chapters"
+        for path in chapters.glob("*.md"):
+            self.env.note_dependency(str(path))
+        first = library_names.first_uses(chapters)
         group = nodes.tgroup("", cols=3)
         group += [nodes.colspec("", colwidth=width) for width in (30, 60, 10)]
         group += nodes.thead("", self.row(*(nodes.Text(text) for text in ("name", "what it does", "chapter"))))
