@@ -3,8 +3,8 @@
     python tools/renumber.py
 
 To put a chapter between others, write `book/chapters/NN_name.md`, where NN is the number of the chapter before it, list
-it in `_toc.yml` at its place, and run this; then run `make notebooks`. What it changes are files that git knows or would
-take in. A number that stands alone, as in the plan of a course, is to be changed by hand.
+it in `_toc.yml` at its place, and run this; then run `make notebooks`. What it changes are files that git knows
+or would take in. A number that stands alone, as in the plan of a course, is to be changed by hand.
 """
 
 from __future__ import annotations
