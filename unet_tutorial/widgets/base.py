@@ -27,7 +27,8 @@ from .._checks import option
 from .controls import Control
 
 _HERE = Path(__file__).parent
-SHOW = (_HERE / "explorer.js").read_text(encoding="utf-8")
+PARTS = (_HERE / "parts.js").read_text(encoding="utf-8")
+SHOW = PARTS + (_HERE / "explorer.js").read_text(encoding="utf-8")
 HOST = (_HERE / "host.js").read_text(encoding="utf-8")
 STYLE = (_HERE / "explorer.css").read_text(encoding="utf-8")
 PICTURE = re.compile(r'<image data-asset="([\w-]+)"')
@@ -120,6 +121,7 @@ class Explorer(anywidget.AnyWidget):
     title = ""
     _esm = SHOW
     _css = STYLE
+    _kind = "unet-explorer"  # the classes of its element in a page
     _plan = Dict().tag(sync=True)
     _table = Unicode().tag(sync=True)
     # ipywidgets 7 would display itself by this, and pass over our HTML.
@@ -196,9 +198,9 @@ class Explorer(anywidget.AnyWidget):
         """Return the explorer as a piece of a page that works without Python, and stands still without JavaScript."""
         values = json.dumps({**self._plan, "values": self.values, "table": self._table}).replace("<", "\\u003c")
         return (
-            f'<figure class="unet-explorer" data-explorer="{type(self).__name__}" aria-label="{escape(self.title)}">'
-            f'<style>{STYLE}</style><div class="view">{self._still()}</div>'
-            f'<script type="application/json">{values}</script><script type="module">{SHOW}\n{HOST}</script></figure>'
+            f'<figure class="{self._kind}" data-explorer="{type(self).__name__}" aria-label="{escape(self.title)}">'
+            f'<style>{self._css}</style><div class="view">{self._still()}</div>'
+            f'<script type="application/json">{values}</script><script type="module">{self._esm}\n{HOST}</script></figure>'
         )
 
     def _still(self) -> str:
