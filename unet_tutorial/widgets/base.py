@@ -200,7 +200,8 @@ class Explorer(anywidget.AnyWidget):
         return (
             f'<figure class="{self._kind}" data-explorer="{type(self).__name__}" aria-label="{escape(self.title)}">'
             f'<style>{self._css}</style><div class="view">{self._still()}</div>'
-            f'<script type="application/json">{values}</script><script type="module">{self._esm}\n{HOST}</script></figure>'
+            f'<script type="application/json">{values}</script>'
+            f'<script type="module">{self._esm}\n{HOST}</script></figure>'
         )
 
     def _still(self) -> str:
