@@ -9,29 +9,24 @@ import re
 import subprocess
 from pathlib import Path
 
-import playwright
 import pytest
 import torch
 from torch import nn
 
+from browser import node
 from unet_tutorial.data import SyntheticCircleDataset
 from unet_tutorial.live import base
 from unet_tutorial.losses import CombinedLoss, bce_loss, dice_loss
 from unet_tutorial.pretrained import load_pretrained
 from unet_tutorial.unet import UNet
 
-NODE = (
-    Path(playwright.__file__).parent
-    / "driver"
-    / ("node.exe" if (Path(playwright.__file__).parent / "driver" / "node.exe").exists() else "node")
-)
 ENGINE = Path(base.__file__).with_name("engine.js")
 LOSSES = {"bce": bce_loss, "dice": dice_loss, "combined": CombinedLoss()}
 
 
 def answer(what, **question):
     """Ask the engine in Node."""
-    command = [str(NODE), str(Path(__file__).parent / "live" / "answer.mjs"), ENGINE.as_uri()]
+    command = [str(node()), str(Path(__file__).parent / "live" / "answer.mjs"), ENGINE.as_uri()]
     asked = json.dumps({"what": what, **question})
     done = subprocess.run(command, input=asked, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr

@@ -12,12 +12,28 @@ from ..widgets.base import PARTS, STYLE, Explorer
 _HERE = Path(__file__).parent
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """Return one of the scripts and styles of this folder.
+
+    Parameters
+    ----------
+    name : str
+        The file.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> read("engine.js").startswith("// A U-Net that runs and learns in plain JavaScript")
+    True
+    """
     return (_HERE / name).read_text(encoding="utf-8")
 
 
 # A script without exports, so that a worker can be made of it everywhere.
-ENGINE = _read("engine.js").replace("\nexport ", "\n") + _read("worker.js")
+ENGINE = read("engine.js").replace("\nexport ", "\n") + read("worker.js")
 
 
 def script(name: str) -> str:
@@ -37,7 +53,7 @@ def script(name: str) -> str:
     >>> script("draw.js").endswith("export default { render };\\n")
     True
     """
-    return f"const ENGINE = {json.dumps(ENGINE)};\n{PARTS}{_read('kit.js')}{_read(name)}"
+    return f"const ENGINE = {json.dumps(ENGINE)};\n{PARTS}{read('kit.js')}{read(name)}"
 
 
 class Live(Explorer):
@@ -62,7 +78,7 @@ class Live(Explorer):
     True
     """
 
-    _css = Unicode(STYLE + _read("live.css")).tag(sync=True)
+    _css = Unicode(STYLE + read("live.css")).tag(sync=True)
     _kind = "unet-explorer unet-live"
 
     def __init__(self, **values):

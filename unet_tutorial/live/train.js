@@ -230,7 +230,7 @@ const alike = (a, b, but) => Object.keys(a).every((key) => [...but, "config", "w
 const pairs = (runs, fits) => runs.some((a) => runs.some((b) => fits(a, b)));
 const SOLVED = {
   first: (runs) => runs.some((run) => run.data === "discs" && run.iou >= 0.9),
-  small: (runs) => runs.some((run) => run.data === "cells" && run.weights <= 2000 && run.iou >= 0.6),
+  small: (runs) => runs.some((run) => run.data === "cells" && run.weights <= 2000 && run.iou >= 0.7),
   rate: (runs) => pairs(runs, (a, b) => alike(a, b, ["rate"]) && a.iou >= 0.8 && b.iou < 0.5 && b.rate > a.rate && b.rate <= 4 * a.rate),
   depth: (runs) => pairs(runs, (a, b) => a.data === "cells" && alike(a, b, ["depth"]) && b.depth === a.depth + 1 && b.iou - a.iou < 0.02),
   skips: (runs) => pairs(runs, (a, b) => alike(a, b, ["skip"]) && a.skip === "concat" && b.skip === "none" && a.iou - b.iou >= 0.05),
