@@ -10,7 +10,7 @@ import pytest
 import unet_tutorial
 
 PACKAGE = Path(unet_tutorial.__file__).parent
-# Every module, with the siblings that it may import; those of FREE are free for all. `widgets` may know any.
+# Every module, with the siblings that it may import; those of FREE are free for all. `widgets` and `live` may know any.
 FREE = {"_checks", "_kept", "_palette"}
 ALLOWED = {
     "__init__": set(),
@@ -38,6 +38,7 @@ ALLOWED = {
     "instances": {"metrics"},
 }
 ALLOWED["widgets"] = set(ALLOWED)
+ALLOWED["live"] = set(ALLOWED)
 # Heavy libraries, with the only modules that may import them (at the top or inside a function).
 ONLY_IN = {
     "matplotlib": {"plots", "widgets"},
@@ -86,7 +87,10 @@ def test_a_module_imports_only_what_it_may(path):
 
 
 def test_nothing_knows_the_widgets():
-    assert not [path.name for path in FILES if ".widgets" in imports(path) and module_of(path) != "widgets"]
+    assert not [
+        path.name for path in FILES if ".widgets" in imports(path) and module_of(path) not in ("widgets", "live")
+    ]
+    assert not [path.name for path in FILES if ".live" in imports(path)]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 import watch
@@ -42,6 +43,11 @@ HELP = (
     "No Chromium was found, and none could be installed. Install Chromium, Google Chrome or Microsoft Edge in the "
     "usual way of your system, or run `python -m playwright install --with-deps chromium`, and start again."
 )
+
+
+def node() -> Path:
+    """Return the Node.js that comes with Playwright: tests run the page's scripts in it."""
+    return Path(compute_driver_executable()[0])
 
 
 def candidates() -> Iterator[str]:

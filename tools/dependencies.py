@@ -23,7 +23,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "unet_tutorial"
 NUCLEI = f"{PACKAGE}.data.nuclei"
 # Files that are no Python, and the module that reads them. Of these folders, only what is asked for by name counts.
-READ_BY = {"widgets/kit": f"{PACKAGE}.widgets.kit.base", "results": f"{PACKAGE}._kept", "weights": f"{PACKAGE}._kept"}
+READ_BY = {
+    "widgets/kit": f"{PACKAGE}.widgets.kit.base",
+    "live": f"{PACKAGE}.live.base",
+    "results": f"{PACKAGE}._kept",
+    "weights": f"{PACKAGE}._kept",
+}
 BY_NAME = ("results", "weights")
 
 

@@ -33,6 +33,7 @@ _NAMES = {
     "exercises": (),
     "inference": ("predict",),
     "instances": (),
+    "live": (),
     "losses": (
         "CombinedLoss",
         "DiceLoss",

@@ -305,7 +305,7 @@ class UNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         check_images(x, self.config["in_channels"], self.depth, self.config.get("padding", "same"))
-        check_batch_statistics(x, self.bottleneck, self.depth)
+        _check_batch_statistics(x, self.bottleneck, self.depth)
         x, skips = self.encoder(x)  # (B, channels[-2], H / 2**depth, W / 2**depth)
         x = self.bottleneck(x)  # (B, channels[-1], H / 2**depth, W / 2**depth)
         x = self.decoder(x, skips)  # (B, channels[0], H, W)
@@ -395,34 +395,10 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int, padding: str = "
     check_sides(shape[2], shape[3], depth)
 
 
-def check_batch_statistics(x: torch.Tensor, bottleneck: nn.Module, depth: int) -> None:
+def _check_batch_statistics(x: torch.Tensor, bottleneck: nn.Module, depth: int) -> None:
     """Refuse to train batch normalization on one image that is a single pixel at the bottleneck.
 
     The mean of one value is the value itself, and its variance is zero: nothing would be left.
-
-    Parameters
-    ----------
-    x : torch.Tensor
-        The batch of images, (B, in_channels, H, W).
-    bottleneck : torch.nn.Module
-        The part with the smallest feature maps.
-    depth : int
-        The number of poolings before it.
-
-    Raises
-    ------
-    ValueError
-        If a batch normalization in training mode would see one value a channel.
-
-    Examples
-    --------
-    >>> model = UNet(1, channels=(8, 16, 32))
-    >>> model(torch.zeros(1, 1, 4, 4))
-    Traceback (most recent call last):
-    ...
-    ValueError: batch normalization cannot be trained on one image of 4x4 pixels: ...
-    >>> model.eval()(torch.zeros(1, 1, 4, 4)).shape
-    torch.Size([1, 1, 4, 4])
     """
     height, width = x.shape[-2:]
     values = x.shape[0] * (height // 2**depth) * (width // 2**depth)

@@ -276,7 +276,7 @@ def live():
     """Return a function that gives every explorer of an open page, as `Live`."""
 
     def find(page):
-        figures = page.locator("figure.unet-explorer").all()
+        figures = page.locator("figure.unet-explorer:not(.unet-live)").all()
         return [Live(figure, getattr(widgets, figure.get_attribute("data-explorer"))) for figure in figures]
 
     return find

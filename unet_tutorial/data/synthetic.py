@@ -95,7 +95,7 @@ class SyntheticCircleDataset(_SyntheticDataset):
     """
 
     def _draw(self, rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        return draw_discs(rng, size)
+        return _draw_discs(rng, size)
 
 
 class SyntheticCellsDataset(_SyntheticDataset):
@@ -137,29 +137,8 @@ class SyntheticCellsDataset(_SyntheticDataset):
         return draw_cells(rng, size)
 
 
-def draw_discs(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one easy picture.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Where the random numbers come from.
-    size : (int, int)
-        Height and width in pixels.
-
-    Returns
-    -------
-    image : numpy.ndarray
-        (H, W) float32 between 0 and 1.
-    labels : numpy.ndarray
-        (H, W) int64, 0 background, 1 to n the discs.
-
-    Examples
-    --------
-    >>> image, labels = draw_discs(np.random.default_rng(0), (64, 96))
-    >>> image.shape, 1 <= labels.max() <= 3
-    ((64, 96), np.True_)
-    """
+def _draw_discs(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one easy picture: image (H, W) float32 from 0 to 1, and labels (H, W) int64, 0 background, 1 to n."""
     radii = rng.uniform(0.09, 0.18, rng.integers(1, 4)) * min(size)
     image = np.full(size, rng.uniform(0.2, 0.3), dtype=np.float32)
     labels = np.zeros(size, dtype=np.int64)

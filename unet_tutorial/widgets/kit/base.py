@@ -28,9 +28,10 @@ from ..._checks import option
 from .controls import Control
 
 _HERE = Path(__file__).parent
-_SHOW = (_HERE / "explorer.js").read_text(encoding="utf-8")
+PARTS = (_HERE / "parts.js").read_text(encoding="utf-8")
+STYLE = svg.STYLE + (_HERE / "explorer.css").read_text(encoding="utf-8")
+_SHOW = PARTS + (_HERE / "explorer.js").read_text(encoding="utf-8")
 _HOST = (_HERE / "host.js").read_text(encoding="utf-8")
-_STYLE = svg.STYLE + (_HERE / "explorer.css").read_text(encoding="utf-8")
 _PICTURE = re.compile(r'<image data-asset="([\w-]+)"')
 _PART = re.compile(r'<g data-asset="([\w-]+)">')
 
@@ -130,7 +131,8 @@ class Explorer(anywidget.AnyWidget):
     name = ""  # in links to a setting: #name:control=value
     title = ""
     _esm = _SHOW
-    _css = _STYLE
+    _css = STYLE
+    _kind = "unet-explorer"  # the classes of its element in a page
     _plan = Dict().tag(sync=True)
     _table = Unicode().tag(sync=True)
     # ipywidgets 7 would display itself by this, and pass over our HTML.
@@ -205,9 +207,10 @@ class Explorer(anywidget.AnyWidget):
         """Return the explorer as a piece of a page that works without Python, and stands still without JavaScript."""
         values = json.dumps({**self._plan, "values": self.values, "table": self._table}).replace("<", "\\u003c")
         return (
-            f'<figure class="unet-explorer" data-explorer="{type(self).__name__}" aria-label="{escape(self.title)}">'
-            f'<style>{_STYLE}</style><div class="view">{self._still()}</div>'
-            f'<script type="application/json">{values}</script><script type="module">{_SHOW}\n{_HOST}</script></figure>'
+            f'<figure class="{self._kind}" data-explorer="{type(self).__name__}" aria-label="{escape(self.title)}">'
+            f'<style>{self._css}</style><div class="view">{self._still()}</div>'
+            f'<script type="application/json">{values}</script>'
+            f'<script type="module">{self._esm}\n{_HOST}</script></figure>'
         )
 
     def _still(self) -> str:

@@ -44,8 +44,9 @@ function addressOf(name, controls, model) {
 async function mount(figure) {
   figure.live = true; // no attribute, which would stay in a page that is saved and opened again
   const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
-  const { name, title, controls } = data;
-  const model = makeModel({ ...data.values, _plan: { name, title, controls }, _table: data.table });
+  const { values, table, ...plan } = data;
+  const { name, controls } = plan;
+  const model = makeModel({ ...values, _plan: plan, _table: table });
   const isPage = "content_root" in document.documentElement.dataset; // in Jupyter the address is not ours
   const write = () => history.replaceState(null, "", addressOf(name, controls, model));
   const link = () => new URL(addressOf(name, controls, model), location.href).href;
