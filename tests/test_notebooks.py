@@ -291,7 +291,7 @@ def test_of_an_explorer_git_carries_words_and_numbers_and_nbval_compares_them(bo
     shutil.copy(notebooks.ROOT / "conftest.py", book)
     command = [sys.executable, "-m", "pytest", *NBVAL, "-rf", "notebooks"]
     run = subprocess.run(command, cwd=book, capture_output=True, text=True, env=ENVIRONMENT)
-    failed = set(re.findall(r"^FAILED .*?(\w+)\.ipynb::Cell 1 ", run.stdout, re.M))
+    failed = set(re.findall(r"^FAILED .*?(\w+)\.ipynb::Cell 1\b", run.stdout, re.M))
     assert failed == {"other_words", "other_number", "not_stored"}, run.stdout
 
 

@@ -218,7 +218,7 @@ def test_a_saved_page_lives_again(one_page, visit, tmp_path, live):
 @pytest.mark.parametrize("name", PAGES)
 def test_without_javascript_a_still_stands_there(visit, addresses, pages, name):
     page, _ = visit(addresses["file"], f"{name}.html", javascript=False)
-    figures = page.locator("figure.unet-explorer")
+    figures = page.locator("figure.unet-explorer:not(.unet-live)")
     assert figures.count() == len(pages.get(name, []))
     for figure in figures.all():
         assert figure.locator(".words").is_visible() and figure.locator("svg[role=img]").first.is_visible()
@@ -267,5 +267,5 @@ def test_explorers_add_little_to_a_page_and_nothing_to_others(html, pages):
         assert added <= (MOST_BYTES / 2 * len(pages[name]) if name == CATALOGUE else MOST_BYTES), (
             f"{name}: {added:,} bytes"
         )
-        assert name in pages or "data-explorer" not in text
+        assert name in pages or 'class="unet-explorer"' not in text
         assert "widget-state" not in text and "widget-view" not in text

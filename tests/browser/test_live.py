@@ -205,3 +205,49 @@ def test_without_javascript_it_stands_still_and_says_so(addresses, visit, path, 
 
 def test_there_are_six_tasks():
     assert len(TASKS) == 6
+
+
+def test_without_workers_it_works_in_the_page_itself(browser, addresses, window, network):
+    context, troubles = window(browser, addresses["file"])
+    context.add_init_script("delete window.Worker")
+    page = context.new_page()
+    page.goto(f"{addresses['file']}/{DRAW}")
+    figure = figure_of(page, "Draw")
+    figure.get_by_label("picture 1").check()
+    assert same(numbers(page, figure), network)
+    page.goto(f"{addresses['file']}/{TRAIN}#train:data=discs,steps=40,batch=1")
+    figure = figure_of(page, "Train")
+    figure.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_function("(f) => f.unet.finished().length === 1", arg=figure.element_handle(), polling=200)
+    assert troubles == []
+    context.close()
+
+
+@pytest.mark.parametrize("path, name", [(DRAW, "Draw"), (TRAIN, "Train")])
+def test_a_browser_that_cannot_unpack_is_told_so(browser, addresses, window, path, name):
+    context, troubles = window(browser, addresses["file"])
+    context.add_init_script("delete window.DecompressionStream")
+    page = context.new_page()
+    page.goto(f"{addresses['file']}/{path}")
+    page.locator(f"figure[data-explorer={name}]").get_by_text("This browser cannot unpack").wait_for()
+    assert troubles == []
+    context.close()
+
+
+def test_a_page_that_nobody_sees_does_not_train(addresses, visit):
+    page, troubles = visit(addresses["http"], TRAIN)
+    figure = figure_of(page, "Train")
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    figure.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_function("(f) => f.unet.now().losses.length > 2", arg=figure.element_handle(), polling=50)
+    page.evaluate(hide, True)
+    page.wait_for_timeout(500)
+    stood = figure.evaluate("(f) => f.unet.now().losses.length")
+    page.wait_for_timeout(500)
+    assert figure.evaluate("(f) => f.unet.now().losses.length") == stood < 80
+    page.evaluate(hide, False)
+    page.wait_for_function("(f) => f.unet.finished().length === 1", arg=figure.element_handle(), polling=200)
+    assert troubles == []
