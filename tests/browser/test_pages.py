@@ -57,6 +57,29 @@ def open_a_solution(page):
     assert not code.is_visible()
 
 
+def test_what_begins_to_scroll_can_be_reached_with_the_tab_key(visit, addresses):
+    page, _ = visit(addresses["file"], f"{CHAPTERS[0]}.html", width=1280)
+    at_rest(page)
+    code = page.locator("article pre").first
+    assert code.evaluate("pre => pre.scrollWidth <= pre.clientWidth && pre.tabIndex === -1")
+    code.evaluate("pre => (pre.style.width = '60px')")
+    at_rest(page)
+    assert code.evaluate("pre => pre.scrollWidth > pre.clientWidth && pre.tabIndex === 0")
+
+
+def at_rest(page):
+    """Wait until nothing slides any more, and the page was laid out and drawn as it is now."""
+    page.evaluate(
+        """async () => {
+            const frame = () => new Promise((done) => requestAnimationFrame(done));
+            await frame();
+            await Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
+            await frame();
+            await frame();
+        }"""
+    )
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_page_on_a_phone_in_the_dark_from_a_file(visit, addresses, name, live):
     page, troubles = visit(addresses["file"], f"{name}.html", width=360, theme="dark")
@@ -64,6 +87,7 @@ def test_page_on_a_phone_in_the_dark_from_a_file(visit, addresses, name, live):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert problems(page, troubles) == []
     page.set_viewport_size({"width": 1280, "height": 800})  # the same page on a desk
+    at_rest(page)
     assert serious(page) == []
 
 
