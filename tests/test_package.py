@@ -1,5 +1,6 @@
 """The package's front door: cheap to import, complete, and helpful about typing errors."""
 
+import ast
 import importlib
 import pkgutil
 import subprocess
@@ -10,6 +11,12 @@ from pathlib import Path
 import pytest
 
 import unet_tutorial
+
+STUB = [
+    node
+    for node in ast.parse(Path(unet_tutorial.__file__).with_suffix(".pyi").read_text(encoding="utf-8")).body
+    if isinstance(node, ast.ImportFrom)
+]
 
 
 def run(code: str) -> str:
@@ -29,16 +36,15 @@ def test_sizing_and_exercises_need_no_torch():
 
 @pytest.mark.parametrize("name", unet_tutorial.__all__)
 def test_every_public_name_is_what_its_module_holds(name):
-    value = getattr(unet_tutorial, name)
-    home = unet_tutorial._HOME.get(name)
-    expected = getattr(importlib.import_module(f"unet_tutorial.{home}"), name) if home else sys.modules[value.__name__]
-    assert value is expected
+    home = {alias.name: node.module for node in STUB for alias in node.names}[name]
+    where = importlib.import_module(f"unet_tutorial.{home or name}")
+    assert getattr(unet_tutorial, name) is (getattr(where, name) if home else where)
     assert name in dir(unet_tutorial)
 
 
 def test_every_public_module_is_listed():
     modules = {module.name for module in pkgutil.iter_modules(unet_tutorial.__path__) if module.name[0] != "_"}
-    assert modules == set(unet_tutorial._NAMES)
+    assert modules == {alias.name for node in STUB if not node.module for alias in node.names}
 
 
 def test_a_typing_error_names_the_nearest():
