@@ -29,7 +29,7 @@ async function render({ model, el, link }) {
   const panel = (name, ...inside) => element("div", { class: "panel" }, element("p", { class: "panel-title" }, name), ...inside);
   const mapsPanel = panel("Feature maps", maps);
   const panels = element("div", { class: "panels" }, panel("Draw here", scene, hint), panel("Network: orange, truth: blue", answer),
-    ...(small ? [] : [panel("Probability", probability), panel("Otsu's threshold: orange", rival), mapsPanel]));
+    ...(small ? [] : [panel("Probability", probability), panel("A blur and Otsu's threshold: orange", rival), mapsPanel]));
   const parts = controls.map((control, i) => makeControl(control, `${id}-${i}`, (place) => {
     model.set(control.name, control.values[place]);
     model.save_changes();
@@ -77,7 +77,7 @@ async function render({ model, el, link }) {
     fields();
     if (!isOwn && name === "empty") ground = grain.map((number) => 0.38 + 0.05 * number);
     light = !isOwn && name === "empty" ? new Float32Array(W * H).fill(0.38) : blurred(ground, W, H, 12);
-    truth = !isOwn && name !== "empty" ? Uint8Array.from(pictures[name].mask, Number) : isOwn ? null : new Uint8Array(W * H);
+    truth = !isOwn && name !== "empty" ? Uint8Array.from(fromHex(pictures[name].mask, 1)) : isOwn ? null : new Uint8Array(W * H);
     drawn = new Uint8Array(W * H);
     past = [];
     cursor = cursor && [Math.min(cursor[0], W - 1), Math.min(cursor[1], H - 1)];
@@ -131,8 +131,8 @@ async function render({ model, el, link }) {
 
   function refresh() {
     image = compose();
-    const cut = otsu(image);
-    otsuMask = Uint8Array.from(image, (number) => (number > cut ? 1 : 0));
+    const soft = blurred(image, W, H, 1), cut = otsu(soft); // against noise, as everybody would
+    otsuMask = Uint8Array.from(soft, (number) => (number > cut ? 1 : 0));
     showScene();
     ask();
   }
@@ -171,8 +171,8 @@ async function render({ model, el, link }) {
     numbers.replaceChildren(...Object.entries(rows).map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text))));
     clearTimeout(spoken); // a screen reader hears of a stroke when it is over
     spoken = setTimeout(() => {
-      words.textContent = real === null
-        ? `The network calls ${rows["pixels found"]} of ${(W * H).toLocaleString("en")} pixels cell.`
+      words.textContent = real === null || !real.includes(1)
+        ? `${real ? "There is no cell in this picture. " : ""}The network calls ${rows["pixels found"]} of ${(W * H).toLocaleString("en")} pixels cell.`
         : `The network reaches an IoU of ${rows["IoU, network"]}, Otsu's threshold ${rows["IoU, Otsu"]}.`;
       advice.textContent = adviceFor(count);
     }, 300);

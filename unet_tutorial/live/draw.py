@@ -8,7 +8,7 @@ import gzip
 import json
 
 import torch
-from skimage.filters import threshold_otsu
+from skimage.filters import gaussian, threshold_otsu
 from skimage.segmentation import find_boundaries
 
 from .. import _svg as svg
@@ -158,7 +158,8 @@ def _still(name: str) -> tuple[str, float, float]:
     image, mask = _sample(name)
     with torch.no_grad():
         found = predicted_masks(_network()(image[None]))  # (1, 1, H, W)
-    bright = (image > threshold_otsu(image.numpy())).float()[None]
+    soft = gaussian(image[0].numpy(), 1)
+    bright = torch.from_numpy(soft > threshold_otsu(soft)).float()[None, None]
     picture = image[0, ..., None].repeat(1, 1, 3)  # (H, W, 3)
     picture[torch.from_numpy(find_boundaries(found[0, 0].numpy(), mode="inner"))] = torch.tensor(ORANGE)
     return encode(picture), iou(found, mask[None]).item(), iou(bright, mask[None]).item()

@@ -37,7 +37,7 @@ async function render({ model, el, link }) {
     model.save_changes();
   }));
   const board = element("div", { class: "controls" }, ...parts.map((part) => part.element));
-  const items = tasks.map((task) => element("li", {}, task.words, " ", element("span", { class: "mark" })));
+  const items = tasks.map((task) => element("li", {}, task.words, " ", element("span", { class: "done" })));
   const list = element("details", { class: "tasks" }, element("summary", {}, "Six tasks"), element("ol", {}, ...items));
   const results = element("div", { class: "results" }, words, numbers);
   if (link) results.append(linkButton(link));
@@ -120,7 +120,7 @@ async function render({ model, el, link }) {
     tasks.forEach((task, i) => {
       if (!SOLVED[task.name](finished)) return;
       items[i].classList.add("solved");
-      items[i].querySelector(".mark").textContent = "✓ done";
+      items[i].querySelector(".done").textContent = "✓ done";
     });
   }
 
@@ -251,8 +251,8 @@ function chart(curves, steps, mark, label, top = null) {
   const y = (level) => 4 + (height - bottom - 4) * (1 - Math.min(level, most) / most);
   const line = (points) => points.filter(([, level]) => Number.isFinite(level)).map(([step, level]) => `${x(step).toFixed(1)},${y(level).toFixed(1)}`).join(" ");
   const lines = curves.map(([points, kind]) => `<polyline class="line ${kind}" points="${line(points)}"/>`).join("");
-  const level = mark === null ? "" : `<line class="mark" x1="${left}" x2="${width - 4}" y1="${y(mark)}" y2="${y(mark)}"/><text class="small end" x="${width - 6}" y="${y(mark) - 4}">threshold</text>`;
-  return `<svg role="img" aria-label="${label}" viewBox="0 0 ${width} ${height}" style="--width: ${width}">`
+  const level = mark === null ? "" : `<line class="level" x1="${left}" x2="${width - 4}" y1="${y(mark)}" y2="${y(mark)}"/><text class="small end" x="${width - 6}" y="${y(mark) - 4}">threshold</text>`;
+  return `<svg class="unet-drawing" role="img" aria-label="${label}" viewBox="0 0 ${width} ${height}" style="--width: ${width}">`
     + `<polyline class="axis" points="${left},4 ${left},${height - bottom} ${width - 4},${height - bottom}"/>`
     + `<text class="small end" x="${left - 4}" y="12">${most.toPrecision(2)}</text><text class="small end" x="${left - 4}" y="${height - bottom}">0</text>`
     + `<text class="small end" x="${width - 4}" y="${height - 4}">${steps} steps</text>${level}${lines}</svg>`;
