@@ -12,6 +12,7 @@ import pytest
 
 import unet_tutorial
 
+ROOT = Path(__file__).resolve().parents[1]
 STUB = [
     node
     for node in ast.parse(Path(unet_tutorial.__file__).with_suffix(".pyi").read_text(encoding="utf-8")).body
@@ -47,6 +48,15 @@ def test_every_public_module_is_listed():
     assert modules == {alias.name for node in STUB if not node.module for alias in node.names}
 
 
+def test_a_type_checker_knows_what_a_top_level_name_is(tmp_path):
+    path = tmp_path / "use.py"
+    path.write_text("import unet_tutorial as u\nreveal_type(u.DiceLoss())\nu.UNet('three')\nu.Unet\n")
+    done = subprocess.run([sys.executable, "-m", "mypy", path], capture_output=True, text=True, cwd=ROOT)
+    assert 'Revealed type is "unet_tutorial.losses.DiceLoss"' in done.stdout
+    assert 'Argument 1 to "UNet" has incompatible type "str"; expected "int"' in done.stdout
+    assert 'Module has no attribute "Unet"' in done.stdout
+
+
 def test_a_typing_error_names_the_nearest():
     with pytest.raises(AttributeError, match="no attribute 'UNett'. Did you mean 'UNet'?"):
         unet_tutorial.UNett  # noqa: B018
@@ -55,6 +65,6 @@ def test_a_typing_error_names_the_nearest():
 
 
 def test_the_version_stands_in_one_place():
-    pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert "version" not in pyproject["project"]
     assert pyproject["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "unet_tutorial.__version__"}

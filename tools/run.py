@@ -24,7 +24,7 @@ from pathlib import Path
 from only_one import only_one
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILT = ("_build", "build", "dist", "unet_tutorial.egg-info", ".pytest_cache", ".ruff_cache")
+BUILT = ("_build", "build", "dist", "unet_tutorial.egg-info", ".pytest_cache", ".ruff_cache", ".mypy_cache")
 STOPPED = 130  # the exit code of a command that Ctrl-C has ended
 
 
