@@ -335,7 +335,7 @@ def test_an_unknown_part_is_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         bench.main()
     assert (
-        "no part disc; there are: discs, models, cells, chapters, pieces, threads, explorers, commands"
+        "no part disc; there are: discs, models, cells, chapters, pieces, threads, explorers, live, commands"
         in capsys.readouterr().err
     )
 

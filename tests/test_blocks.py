@@ -138,7 +138,7 @@ def test_attention_gate_weighs_every_channel_of_a_pixel_alike():
     [
         ((1, 5, 4, 4), (1, 4, 8, 8), "a gate with 6 channels and a skip connection with 4, but got 5 and 4"),
         ((1, 6, 4, 4), (1, 6, 8, 8), "a gate with 6 channels and a skip connection with 4, but got 6 and 6"),
-        ((1, 6, 4, 4), (1, 4, 4, 4), r"after pooling \(4, 4\) is \(2, 2\), and the features are \(4, 4\)"),
+        ((1, 6, 3, 3), (1, 4, 4, 4), r"after pooling \(4, 4\) is \(2, 2\), and the features are \(3, 3\)"),
     ],
 )
 def test_attention_gate_refuses_what_does_not_fit(coarse, skip, message):
@@ -186,3 +186,11 @@ def test_attention_gate_refuses_bad_arguments(name):
 def test_an_unknown_norm_is_refused():
     with pytest.raises(ValueError, match="Did you mean 'group'"):
         normalization("groups", 4)
+
+
+def test_a_gate_may_have_the_size_of_the_skip_connection_already():
+    torch.manual_seed(0)
+    gate, small, skip = AttentionGate(256, 256, 128), torch.randn(1, 256, 4, 4), torch.randn(1, 256, 8, 8)
+    large = F.interpolate(small, size=(8, 8), mode="bilinear", align_corners=False)
+    # A 1x1 convolution and an enlargement can change places.
+    torch.testing.assert_close(gate(large, skip), gate(small, skip), atol=1e-5, rtol=1e-4)

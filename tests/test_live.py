@@ -3,12 +3,16 @@
 import base64
 import gzip
 import json
+import subprocess
 
+import numpy as np
 import pytest
 import torch
 
+from browser import node
 from unet_tutorial import live
-from unet_tutorial.live import packing, train
+from unet_tutorial.data.nuclei import normalize
+from unet_tutorial.live import base, packing, train
 from unet_tutorial.metrics import iou, predicted_masks
 from unet_tutorial.pretrained import load_pretrained
 from unet_tutorial.unet import UNet
@@ -105,3 +109,20 @@ def test_the_page_knows_what_every_network_costs():
     assert plan["costs"]["2,4,concat,transpose"] == "6.3 million"
     assert live.Draw()._plan["small"] is False and live.SmallDraw()._plan["small"] is True
     assert 40 < live.Draw()._plan["field"] < 128
+
+
+@pytest.mark.parametrize("kind", ["dim", "bright", "flat"])
+def test_a_picture_of_the_readers_own_is_normalised_as_the_package_does(kind):
+    rng = np.random.default_rng(0)
+    image = {
+        "dim": rng.gamma(2.0, 6.0, (20, 30)),
+        "bright": rng.normal(180, 25, (20, 30)),
+        "flat": np.full((20, 30), 90.0),
+    }[kind]
+    image = image.clip(0, 255).astype(np.uint8)
+    script = base.read("draw.js").replace("export default { render };", "")
+    code = f"{script}\nconst values = Float32Array.from({(image / 255).ravel().tolist()});"
+    code += "\nconsole.log(JSON.stringify([...prepared({ values }, false)]))"
+    done = subprocess.run([str(node()), "-"], input=code, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), normalize(image).ravel(), atol=1e-5)

@@ -321,3 +321,12 @@ def test_wrong_logits_and_options_are_refused(call, message):
 def test_wrong_instances_and_thresholds_are_refused(pred, true, thresholds, message):
     with pytest.raises(ValueError, match=message):
         average_precision(pred, true, thresholds)
+
+
+def test_the_threshold_of_the_iou_may_come_with_the_call():
+    logits, masks = torch.tensor([[[[-1.0, 1.0]]]]), torch.ones(1, 1, 1, 2)
+    metric = IoUMetric()
+    assert metric(logits, masks) == metric(logits, masks, threshold=0.5) == 0.5
+    assert metric(logits, masks, threshold=0.2) == IoUMetric(threshold=0.2)(logits, masks) == 1
+    with pytest.raises(ValueError, match="threshold"):
+        metric(logits, masks, threshold=1.5)

@@ -1,6 +1,7 @@
 """The contract: what every model of the book promises. On a machine with a GPU, it is tested there too."""
 
 import copy
+import hashlib
 import inspect
 import itertools
 import json
@@ -13,7 +14,7 @@ from torch import nn
 from torch.export import Dim
 from torch.testing import assert_close
 
-from unet_tutorial.blocks import BLOCKS, NORMS, DoubleConv
+from unet_tutorial.blocks import BLOCKS, NORMS, AttentionGate, DoubleConv
 from unet_tutorial.unet import SKIPS, UPSAMPLES, Decoder, DecoderBlock, UNet
 from unet_tutorial.variants import (
     MODELS,
@@ -120,7 +121,7 @@ def test_eval_is_deterministic_and_looks_at_each_image_alone(name, device):
     batch = images(3, 3, 13, 16, device=device)
     before = copy.deepcopy(model.state_dict())
     logits = model(batch)
-    assert logits.std(dim=(2, 3)).min() > 0.1
+    assert logits.std(dim=(2, 3)).min() > 0.02  # not one value everywhere
     assert torch.equal(model(batch), logits)
     for i in range(3):
         assert_close(model(batch[i : i + 1]), logits[i : i + 1], atol=1e-5, rtol=1e-4)
@@ -393,3 +394,37 @@ def test_a_gray_image_enters_the_efficient_unet_through_more_than_one_filter():
     first = EfficientUNet(1, channels=(8, 16)).encoder.stages[0].layers[0]
     assert torch.linalg.matrix_rank(first.weight.detach().flatten(1)) == min(8, 9)
     assert DoubleConv(1, 8).layers[0].weight.shape == first.weight.shape
+
+
+# What checkpoints of earlier versions hold: the number of parameters, and a hash of the names and shapes.
+KEPT = {
+    "UNet": (29_571, "fb60c51279687ee7"),
+    "AttentionUNet": (30_077, "8fc9f3e9e8072bce"),
+    "ResidualUNet": (31_027, "e4f2aa9f3409c21f"),
+    "UNetPlusPlus": (32_427, "0b81510908d09430"),
+    "EfficientUNet": (5_467, "29d5086eb08277dd"),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_of_earlier_versions_fit(name):
+    model = MODELS[name](2, 3, channels=(8, 16, 32))
+    shapes = "\n".join(f"{key} {tuple(value.shape)}" for key, value in model.state_dict().items())
+    parameters = sum(value.numel() for value in model.parameters())
+    assert (parameters, hashlib.sha256(shapes.encode()).hexdigest()[:16]) == KEPT[name]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_layer_is_built_to_be_thrown_away(name, monkeypatch):
+    made = []
+    reset = nn.modules.conv._ConvNd.reset_parameters
+    monkeypatch.setattr(nn.modules.conv._ConvNd, "reset_parameters", lambda layer: made.append(layer) or reset(layer))
+    model = MODELS[name](1, channels=(4, 8, 16))
+    assert len(made) == sum(isinstance(layer, nn.modules.conv._ConvNd) for layer in model.modules())
+
+
+def test_attention_maps_run_every_gate_once(monkeypatch):
+    model, calls = MODELS["AttentionUNet"](1, channels=(4, 8, 16)).eval(), []
+    attention = AttentionGate.attention
+    monkeypatch.setattr(AttentionGate, "attention", lambda *call: calls.append(call[0]) or attention(*call))
+    assert len(model.attention_maps(torch.rand(1, 1, 16, 16))) == len(calls) == 2

@@ -344,3 +344,8 @@ def test_numpy_integers_are_whole_numbers():
     model = UNet(np.int64(1), channels=np.array([4, 8]))
     assert model.config["in_channels"] == 1
     assert [type(value) for value in (model.config["in_channels"], *model.config["channels"])] == [int] * 3
+
+
+def test_an_encoder_has_the_channels_of_the_paper_unless_others_are_given():
+    pooled, skips = Encoder(in_channels=3)(torch.zeros(1, 3, 16, 16))
+    assert [skip.shape[1] for skip in skips] == [64, 128, 256, 512] and pooled.shape == (1, 512, 1, 1)

@@ -11,6 +11,7 @@ chapters  every chapter's wall time, with its slowest cells
 pieces    drawing and checking, as shares of a training step
 threads   a training step with one thread and with all cores, idle and beside busy processes
 explorers how soon a picture with controls is painted after an input, in a browser, on the built book
+live      a training step in the page against PyTorch, and how soon a stroke is answered, on the built book
 commands  what `make book` and `make test` take in an empty clone, now and before (an hour; only when named)
 
 A part that is measured alone leaves the others in the record as they are; each says how it was made. Seeds of `discs`
@@ -31,6 +32,7 @@ import provenance
 from bench_chapters import chapters
 from bench_commands import commands
 from bench_explorers import explorers
+from bench_live import live
 from bench_models import models, pieces
 from bench_threads import threads
 from bench_training import cells, discs
@@ -54,6 +56,7 @@ PARTS = {
     "pieces": Part(pieces),
     "threads": Part(threads),
     "explorers": Part(explorers),
+    "live": Part(live),
     "commands": Part(commands),
 }
 ONLY_WHEN_NAMED = {"commands"}

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import provenance
+from console import last_lines
 
 BEFORE = "b24932f"  # the last commit at which every command ran every chapter
 ROOT = provenance.ROOT
@@ -26,6 +27,8 @@ def make(folder: Path, *names: str) -> dict:
     log = folder.with_name(f"{folder.name}.log")
     with log.open("ab") as words:
         code = subprocess.run(["make", *names], cwd=folder, stdout=words, stderr=words).returncode
+    if code != 0:
+        print(last_lines(log, 80), flush=True)  # the log goes with the clone
     return {"seconds": round(time.perf_counter() - start, 1), "succeeded": code == 0}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from bench_explorers import explorers_goals, explorers_tables
+from bench_live import live_goals, live_tables
 from bench_models import label
 
 Table = dict  # {"caption": str, "header": [str], "rows": [[str]]}; code stands between backticks
@@ -234,6 +235,7 @@ TABLES = {
     "pieces": (pieces_tables, lambda part: []),
     "threads": (threads_tables, lambda part: []),
     "explorers": (explorers_tables, explorers_goals),
+    "live": (live_tables, live_goals),
     "commands": (commands_tables, lambda part: []),
 }
 

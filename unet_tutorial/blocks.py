@@ -163,6 +163,10 @@ class SeparableConvBlock(nn.Module):
     padding : {"same", "none"}, default "same"
         A frame of zeros that keeps the side, or none, see `DoubleConv`.
 
+    full_first : bool, default False
+        Whether the first convolution is a full one. Split in two, it has one filter for every incoming channel, and
+        a grey image would enter a network through a single filter.
+
     Raises
     ------
     ValueError
@@ -179,7 +183,14 @@ class SeparableConvBlock(nn.Module):
     26816
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch", padding: str = "same"):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        norm: str = "batch",
+        padding: str = "same",
+        full_first: bool = False,
+    ):
         super().__init__()
         positive_int("in_channels", in_channels)
         positive_int("out_channels", out_channels)
@@ -187,12 +198,14 @@ class SeparableConvBlock(nn.Module):
         frame = int(option("padding", padding, PADDINGS) == "same")  # pixels around the map
         layers: list[nn.Module] = []
         for before in (in_channels, out_channels):
-            layers += [
-                nn.Conv2d(before, before, kernel_size=3, padding=frame, groups=before, bias=False),
-                nn.Conv2d(before, out_channels, kernel_size=1, bias=bias),
-                normalization(norm, out_channels),
-                nn.ReLU(inplace=True),
-            ]
+            if full_first and not layers:
+                layers += [nn.Conv2d(before, out_channels, kernel_size=3, padding=frame, bias=bias)]
+            else:
+                layers += [
+                    nn.Conv2d(before, before, kernel_size=3, padding=frame, groups=before, bias=False),
+                    nn.Conv2d(before, out_channels, kernel_size=1, bias=bias),
+                ]
+            layers += [normalization(norm, out_channels), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -218,12 +231,13 @@ class AttentionGate(nn.Module):
     ------
     ValueError
         If a channel count is not a whole number of at least 1; at the call, if an input has another number
-        of channels, or the skip connection another resolution than one pooling asks for.
+        of channels, or the skip connection another resolution than the gate, or than one pooling asks for.
 
     References
     ----------
-    Oktay et al. 2018, arXiv:1804.03999. The paper compares the two at the coarser size and enlarges the
-    weights; this gate enlarges the coarser features first.
+    Oktay et al. 2018, arXiv:1804.03999. In the paper the gate comes from one stage below, at half the side. It
+    compares the two at the coarser size and enlarges the weights; this gate enlarges the coarser features first. Where
+    they have the skip connection's size already, nothing is enlarged.
 
     Examples
     --------
@@ -249,7 +263,8 @@ class AttentionGate(nn.Module):
                 f"this AttentionGate takes a gate with {self.gate_channels} channels and a skip connection with "
                 f"{self.skip_channels}, but got {gate.shape[1]} and {skip.shape[1]}."
             )
-        joinable(gate.shape[-2:], skip.shape[-2:])
+        if gate.shape[-2:] != skip.shape[-2:]:
+            joinable(gate.shape[-2:], skip.shape[-2:])
         gate = self.gate_conv(gate)  # (B, inter_channels, h, w)
         gate = F.interpolate(gate, size=skip.shape[-2:], mode="bilinear", align_corners=False)  # (B, inter, H, W)
         return torch.sigmoid(self.weight_conv(F.relu(gate + self.skip_conv(skip))))  # (B, 1, H, W)

@@ -157,8 +157,8 @@ class IoUMetric:
         self.threshold = _check_threshold(threshold)
         self.reduction = option("reduction", reduction, REDUCTIONS)
 
-    def __call__(self, logits: torch.Tensor, masks: torch.Tensor) -> float:
-        pred = predicted_masks(logits, self.threshold)
+    def __call__(self, logits: torch.Tensor, masks: torch.Tensor, threshold: float | None = None) -> float:
+        pred = predicted_masks(logits, self.threshold if threshold is None else threshold)
         overlap, predicted, true = _areas(pred, masks, logits.shape[1])
         if self.reduction == "pooled":
             overlap, predicted, true = (area.sum(0, keepdim=True) for area in (overlap, predicted, true))

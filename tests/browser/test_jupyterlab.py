@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
 from unet_tutorial import _palette, diagram, sizing, widgets
 
@@ -100,7 +101,7 @@ def wait_for(address, server, log):
 def notebook():
     """Return a notebook with three cells for each explorer: show it, print its values, and set all its controls.
 
-    One more shows the map of a network.
+    One more shows the map of a network, and two train one in the page and take it over.
     """
     cells = [
         cell
@@ -112,6 +113,11 @@ def notebook():
         )
     ]
     cells.append("from unet_tutorial import diagram, sizing\ndiagram.UNetDiagram(sizing.feature_maps(64, 64))")
+    cells += [
+        "from unet_tutorial import live\ntrain = live.Train(steps=40, batch=1, depth=1)\ntrain",
+        "import torch\nfrom unet_tutorial.live.train import pictures\nimages, _ = pictures('discs', 'val')\n"
+        "with torch.no_grad():\n    logits = train.model()(images[:4])\nprint('logits:', *logits.flatten().tolist())",
+    ]
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
 
@@ -139,7 +145,7 @@ def page(lab, browser, window, opened):
         context, outside = window(browser, address, height=1000)
         page = context.new_page()
         page.goto(f"{address}/doc/tree/explorers.ipynb")
-        page.locator(".jp-Notebook .jp-CodeCell").nth(3 * len(widgets.EXPLORERS)).wait_for()
+        page.locator(".jp-Notebook .jp-CodeCell").nth(3 * len(widgets.EXPLORERS) + 2).wait_for()
         page.wait_for_function(READY, polling=100)  # before, a key that runs a cell is lost
         opened[browser] = page, outside
     page, outside = opened[browser]
@@ -204,3 +210,14 @@ def test_the_map_of_a_network_follows_the_theme(page):
         page.wait_for_function(HAS_STROKE, arg=[box.element_handle(), palette["blue"]], polling=100)
         inks.add(drawing.locator("text").first.evaluate("(text) => getComputedStyle(text).fill"))
     assert len(inks) == 2
+
+
+def test_a_network_that_is_trained_in_the_picture_comes_to_python(page):
+    first = 3 * len(widgets.EXPLORERS) + 1
+    figure = run(page, first, ".unet-live")
+    figure.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_function("(f) => f.unet?.finished().length === 1", arg=figure.element_handle(), polling=100)
+    page.wait_for_function(READY, polling=100)
+    shown = torch.tensor(figure.evaluate("(f) => [...f.unet.now().shown]"))
+    said = run(page, first + 1, ".jp-OutputArea-output:has-text('logits:')").inner_text()
+    torch.testing.assert_close(torch.tensor([float(word) for word in said.split()[1:]]), shown, atol=1e-3, rtol=1e-3)

@@ -383,12 +383,17 @@ async function readPicture(file, size) {
   return { W, H, values, said: said.filter(Boolean).join(" ") };
 }
 
-// Stretches grey values so that 0.1 % are below 0 and 0.1 % above 1, as `normalize` of the package does.
+// Brings grey values to 0 to 1 by the percentiles of their logarithm, as `normalize` of the package does.
 function prepared({ values }, isInverted) {
-  const sorted = Float32Array.from(values).sort();
-  const low = sorted[Math.floor(0.001 * sorted.length)], high = sorted[Math.ceil(0.999 * sorted.length) - 1];
-  return values.map((number) => {
-    const level = Math.min(1, Math.max(0, (number - low) / (high - low || 1)));
+  const scaled = values.map((number) => Math.log1p(Math.round(255 * number)));
+  const sorted = Float32Array.from(scaled).sort();
+  const percentile = (share) => {
+    const at = share * (sorted.length - 1), below = Math.floor(at);
+    return sorted[below] + (at - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
+  };
+  const bottom = percentile(0.01), span = Math.max(percentile(0.998) - bottom, Math.log(4));
+  return scaled.map((number) => {
+    const level = Math.min(1, Math.max(0, (number - bottom) / span));
     return isInverted ? 1 - level : level;
   });
 }
