@@ -151,7 +151,7 @@ def test_it_installs_once_and_says_before_what_comes(folder, capsys):
     install.main()
     assert calls() == [PINS, by_uv("cpu"), package()]
     out = capsys.readouterr().out
-    assert "takes about 1.8 GB in .venv, where 50 GB are free, and downloads about" in out
+    assert "takes about 1.7 GB in .venv, where 50 GB are free, and downloads about" in out
     assert "the processor alone, because no NVIDIA card was found here (TORCH=cuda overrules this)" in out
     assert out.splitlines()[-1].startswith("Installed into .venv: ") and "\x1b" not in out
     install.main()
@@ -389,7 +389,7 @@ def test_pip_really_says_so_when_there_is_no_network(tmp_path):
 
 def test_a_full_disk_is_refused_before_anything_is_done(monkeypatch, folder):
     monkeypatch.setattr(install.shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=0.4e9))
-    assert fail().startswith(f"The installation takes 1.8 GB, and 0.4 GB are free in {folder}: make room there")
+    assert fail().startswith(f"The installation takes 1.7 GB, and 0.4 GB are free in {folder}: make room there")
     assert not install.VENV.exists()
 
 

@@ -44,7 +44,7 @@ BOOK, TESTS = "requirements.txt", "requirements-test.txt"
 MAKE = [getattr(sys, "_base_executable", None) or sys.executable, "-m", "venv", "--clear"]
 
 # GB on the disk and to download, by the build of torch, and what the tests add. Measured on Linux.
-SIZES = {"cpu": (1.8, 0.4), "cuda": (5.7, 3.0)}
+SIZES = {"cpu": (1.7, 0.4), "cuda": (5.6, 3.0)}
 SIZE_OF_TESTS = (0.4, 0.1)
 # torch and what its build for CUDA brings: of these, another file comes on each machine, so they are installed apart.
 BUILDS = re.compile(r"(torch|triton|nvidia[\w-]*|cuda[\w-]*)==")
