@@ -1,4 +1,4 @@
-"""Four relatives of U-Net. Each hands in one part of its own, and takes the rest from `unet_tutorial.unet`."""
+"""Four relatives of U-Net. Each changes one thing and takes the rest from `unet_tutorial.unet`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ._checks import channel_list, option
-from .blocks import AttentionGate, SeparableConvBlock
-from .unet import CHANNELS, Decoder, DecoderBlock, EncoderDecoder, UNet, check_count, sizes, way_down
+from .blocks import AttentionGate
+from .unet import CHANNELS, Decoder, DecoderBlock, UNet, check_count
 
 
 class AttentionDecoder(Decoder):
@@ -55,7 +55,7 @@ class AttentionDecoder(Decoder):
         return x
 
 
-class AttentionUNet(EncoderDecoder):
+class AttentionUNet(UNet):
     """U-Net whose skip connections pass through attention gates.
 
     The gates compare the skip connection with the coarser features one stage below, and weigh every pixel
@@ -104,12 +104,9 @@ class AttentionUNet(EncoderDecoder):
         norm: str = "batch",
         upsample: str = "transpose",
     ):
-        config, options = (
-            sizes(in_channels, num_classes, channels),
-            {"block": block, "norm": norm, "upsample": upsample},
-        )
-        decoder = AttentionDecoder(config["channels"], **options)
-        super().__init__({**config, **options}, *way_down(config, block, norm), decoder)
+        super().__init__(in_channels, num_classes, channels=channels, block=block, norm=norm, upsample=upsample)
+        del self.config["skip"], self.config["padding"]
+        self.decoder = AttentionDecoder(self.config["channels"], block, norm, upsample)
 
     @torch.no_grad()
     def attention_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -145,7 +142,7 @@ class AttentionUNet(EncoderDecoder):
         return maps[::-1]
 
 
-class ResidualUNet(EncoderDecoder):
+class ResidualUNet(UNet):
     """U-Net with a `unet_tutorial.blocks.ResidualConvBlock` at every stage.
 
     Parameters
@@ -189,9 +186,10 @@ class ResidualUNet(EncoderDecoder):
         upsample: str = "transpose",
         skip: str = "concat",
     ):
-        config, options = sizes(in_channels, num_classes, channels), {"norm": norm, "upsample": upsample, "skip": skip}
-        encoder, bottleneck = way_down(config, "residual", norm)
-        super().__init__({**config, **options}, encoder, bottleneck, Decoder(config["channels"], "residual", **options))
+        super().__init__(
+            in_channels, num_classes, channels=channels, block="residual", norm=norm, upsample=upsample, skip=skip
+        )
+        del self.config["block"], self.config["padding"]
 
 
 class NestedDecoder(nn.Module):
@@ -249,7 +247,7 @@ class NestedDecoder(nn.Module):
         return column[0]  # (B, channels[0], H, W)
 
 
-class UNetPlusPlus(EncoderDecoder):
+class UNetPlusPlus(UNet):
     """U-Net++: between encoder and decoder, nested blocks bring the two closer step by step.
 
     The paper also takes a prediction from every node of the finest stage, in training and to prune the
@@ -296,15 +294,12 @@ class UNetPlusPlus(EncoderDecoder):
         norm: str = "batch",
         upsample: str = "transpose",
     ):
-        config, options = (
-            sizes(in_channels, num_classes, channels),
-            {"block": block, "norm": norm, "upsample": upsample},
-        )
-        decoder = NestedDecoder(config["channels"], **options)
-        super().__init__({**config, **options}, *way_down(config, block, norm), decoder)
+        super().__init__(in_channels, num_classes, channels=channels, block=block, norm=norm, upsample=upsample)
+        del self.config["skip"], self.config["padding"]
+        self.decoder = NestedDecoder(self.config["channels"], block, norm, upsample)
 
 
-class EfficientUNet(EncoderDecoder):
+class EfficientUNet(UNet):
     """U-Net with a `unet_tutorial.blocks.SeparableConvBlock` at every stage: about an eighth of the weights.
 
     The first convolution of all is a full one. Split in two, it would have one filter for every channel of
@@ -351,21 +346,25 @@ class EfficientUNet(EncoderDecoder):
         upsample: str = "bilinear",
         skip: str = "concat",
     ):
-        config, options = sizes(in_channels, num_classes, channels), {"norm": norm, "upsample": upsample, "skip": skip}
-        first = SeparableConvBlock(config["in_channels"], config["channels"][0], norm, full_first=True)
-        encoder, bottleneck = way_down(config, "separable", norm, first=first)
         super().__init__(
-            {**config, **options}, encoder, bottleneck, Decoder(config["channels"], "separable", **options)
+            in_channels, num_classes, channels=channels, block="separable", norm=norm, upsample=upsample, skip=skip
         )
+        del self.config["block"], self.config["padding"]
+        first = self.encoder.stages[0]
+        _, pointwise, *rest = first.layers  # the depthwise convolution of the image goes
+        full = nn.Conv2d(
+            pointwise.in_channels, pointwise.out_channels, kernel_size=3, padding=1, bias=pointwise.bias is not None
+        )
+        first.layers = nn.Sequential(full, *rest)
 
 
 #: The networks, by the names under which `build` knows them.
-MODELS: dict[str, type[EncoderDecoder]] = {
+MODELS: dict[str, type[UNet]] = {
     model.__name__: model for model in (UNet, AttentionUNet, ResidualUNet, UNetPlusPlus, EfficientUNet)
 }
 
 
-def build(name: str, config: Mapping[str, Any]) -> EncoderDecoder:
+def build(name: str, config: Mapping[str, Any]) -> UNet:
     """Build a model from its class's name and its ``config``, as a checkpoint holds them.
 
     Parameters
