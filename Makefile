@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python tools
 
-.PHONY: help install book serve check test notebooks bench clean
+.PHONY: help install install-tests book serve check test notebooks bench clean
 
 help:
 	@echo "make book       run the chapters that have changed, and build the pages"
@@ -13,17 +13,23 @@ help:
 	@echo "make bench      measure what the book says about speed"
 	@echo "make clean      remove what was built, but not what was installed"
 
-book serve check test: install
+book serve: install
+	@$(RUN)/run.py $@
+
+check test: install-tests
 	@$(RUN)/run.py $@
 
 notebooks: install
 	@$(RUN)/notebooks.py build
 
-bench: install
+bench: install-tests
 	$(RUN)/bench.py
 
 install:
 	@$(PYTHON) tools/install.py
+
+install-tests:
+	@$(PYTHON) tools/install.py --tests
 
 clean:
 	@$(PYTHON) tools/run.py clean

@@ -1,6 +1,7 @@
 """The book's configuration, its local extensions and its reference pages, without a browser."""
 
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -16,6 +18,7 @@ from bs4 import BeautifulSoup
 from jupyter_book.config import validate_yaml
 from pybtex.database import parse_file
 
+import check_sources
 import unet_tutorial
 import watch
 from unet_tutorial.diagram import UNetDiagram
@@ -46,8 +49,8 @@ def extension(name):
     return module
 
 
-def build_book(folder, options=(), url="", cells=(), text="Plain."):
-    """Build a book of three pages with our configuration and return the finished process."""
+def build_book(folder, options=(), url="", cells=(), text="Plain.", more=()):
+    """Build a book of three pages, and some more of ours, with our configuration; return the finished process."""
     config = settings()
     config["repository"]["url"] = url
     config["sphinx"]["config"]["bibtex_bibfiles"] = []
@@ -56,10 +59,13 @@ def build_book(folder, options=(), url="", cells=(), text="Plain."):
         shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     (folder / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/index\nchapters: [{file: book/page}, {file: notebooks/chapter}]\n"
+        "format: jb-book\nroot: book/index\nchapters:\n"
+        + "".join(f"- file: {file}\n" for file in ("book/page", "notebooks/chapter", *more))
     )
     (folder / "book" / "index.md").write_text("# Start\n\n```{unet-map}\n```\n")
     (folder / "book" / "page.md").write_text(f"# Page\n\n{{{{ colab }}}}\n\n{text}\n")
+    for file in more:
+        shutil.copy(ROOT / f"{file}.md", folder / f"{file}.md")
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Chapter"), *cells], metadata=kernel)
     (folder / "notebooks").mkdir()
@@ -74,7 +80,7 @@ def build_book(folder, options=(), url="", cells=(), text="Plain."):
         "-W",
         *options,
     ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools")])}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"}
     return watch.run(command, cwd=folder, env=environment, **pipes)
 
@@ -106,7 +112,12 @@ def offline_book(tmp_path_factory):
         "    for _ in tqdm(range(3), desc='not to be seen', leave=False):\n        pass\n"
         "stopped = tqdm(total=4, desc='stopped', unit='batch')\nstopped.update(2)\nstopped.close()"
     )
-    done = build_book(folder, cells=[figure, solution, error, network, bars], text="We have $a^2$.")
+    imports = nbformat.v4.new_code_cell(
+        "from unet_tutorial import plots\nfrom unet_tutorial.data import SyntheticCellsDataset as Cells\n"
+        "from unet_tutorial.unet import (\n    CHANNELS,\n    UNet,\n)"
+    )
+    cells = [imports, figure, solution, error, network, bars]
+    done = build_book(folder, cells=cells, text="We have $a^2$.", more=["book/api"])
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -199,6 +210,69 @@ def test_what_a_page_cannot_show_to_everybody_fails_the_build(tmp_path):
     assert done.returncode != 0
     for said in ("a figure without alternative text", "a widget of which nothing can be seen without Python"):
         assert f"WARNING: {said}" in done.stderr  # with -W each warning is enough
+
+
+def test_every_public_name_of_the_package_is_described_once(offline_book):
+    """Each with what its docstring says, and with a link to its source."""
+    soup = BeautifulSoup(page(offline_book, "book/api"), "html.parser")
+    places = [tag["id"] for tag in soup.find_all(id=True) if tag["id"].startswith("unet_tutorial.")]
+    names = [
+        f"{module.__name__}.{name}"
+        for module in check_sources.modules(unet_tutorial)
+        for name, thing in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isclass(thing) or inspect.isfunction(thing))
+        and thing.__module__ == module.__name__
+    ]
+    assert len(names) > 80 and [name for name in names if places.count(name) != 1] == []
+    entry = soup.find(id="unet_tutorial.blocks.DoubleConv").parent
+    assert "Two 3x3 convolutions" in entry.text and "in_channels, out_channels" in entry.text
+    source = entry.find("a", string=re.compile("source"))["href"].partition("#")[0]
+    code = (offline_book / "_build" / "html" / "book" / source).read_text(encoding="utf-8")
+    assert "class DoubleConv(nn.Module):" in BeautifulSoup(code, "html.parser").text
+
+
+def test_from_a_chapter_to_the_code(offline_book):
+    """By the table of all chapters, and by each name that a chapter imports."""
+    api = BeautifulSoup(page(offline_book, "book/api"), "html.parser")
+    (row,) = api.select("table tbody tr")
+    assert [link.text for link in row.select("a")] == ["Chapter", "data", "diagram", "plots", "sizing", "unet"]
+    cell = BeautifulSoup(page(offline_book, "notebooks/chapter"), "html.parser").select_one("div.cell_input")
+    assert [(link.text, link["href"]) for link in cell.select("a")] == [
+        ("plots", "../book/api.html#module-unet_tutorial.plots"),
+        ("SyntheticCellsDataset", "../book/api.html#unet_tutorial.data.synthetic.SyntheticCellsDataset"),
+        ("CHANNELS", "../book/api.html#unet_tutorial.unet.CHANNELS"),
+        ("UNet", "../book/api.html#unet_tutorial.unet.UNet"),
+    ]
+    assert all(api.find(id=link["href"].partition("#")[2]) for link in cell.select("a"))
+
+
+def test_the_page_of_the_package_is_made_again_when_a_chapter_imports_something_else(tmp_path):
+    api = extension("book_api")
+    (tmp_path / "notebooks").mkdir()
+    chapter = tmp_path / "notebooks" / "chapter.ipynb"
+    places = {"unet_tutorial.unet.UNet": SimpleNamespace(node_id="there")}
+    env = SimpleNamespace(found_docs={api.PAGE, "notebooks/chapter"})
+    env.get_domain = lambda name: SimpleNamespace(objects=places)
+    app = SimpleNamespace(env=env, srcdir=tmp_path)
+    found = []
+    for text in ("from unet_tutorial import plots", "from unet_tutorial import plots\n1", "import unet_tutorial"):
+        chapter.write_text(text)
+        found.append(api.outdated(app, env, set(), set(), set()))
+    assert found == [[], [], [api.PAGE]]
+    assert api.moved(app, env) == [] == api.moved(app, env)
+    places["unet_tutorial.unet.Encoder"] = SimpleNamespace(node_id="new")
+    assert api.moved(app, env) == ["notebooks/chapter"] and api.moved(app, env) == []
+
+
+def test_a_name_that_is_nowhere_described_fails_the_build(monkeypatch):
+    api, said = extension("book_api"), []
+    monkeypatch.setattr(api.logger, "warning", lambda *words, **place: said.append(words[0] % words[1:]))
+    env = SimpleNamespace(found_docs={api.PAGE}, get_domain=lambda name: SimpleNamespace(objects={}))
+    line = '<span class="kn">from</span> <span class="nn">unet_tutorial.unet</span> <span class="kn">import</span> '
+    context = {"body": line + '<span class="n">UNet</span>'}
+    api.link_imports(SimpleNamespace(env=env), "notebooks/chapter", "", context, None)
+    assert said == ["unet_tutorial.unet.UNet is not described on book/api"] and "href" not in context["body"]
 
 
 def test_an_error_shows_its_message_and_not_the_folders_of_this_computer(offline_book):

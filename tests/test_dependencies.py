@@ -124,3 +124,8 @@ def test_the_libraries_are_the_same_whatever_a_process_has_loaded():
         for first in ("pass", "import setuptools")
     ]
     assert said[0] == said[1] and "torch==" in said[0]
+
+
+def test_what_only_the_tests_need_is_no_library_of_a_chapter():
+    names = {line.partition("==")[0] for line in dependencies.libraries().splitlines()[1:]}
+    assert {"torch", "numpy", "myst-nb"} < names and not names & {"pytest", "nbval", "playwright", "unet-tutorial"}

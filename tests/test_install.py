@@ -5,7 +5,9 @@ The environments are real ones, but their pip and uv are stand-ins, which take a
 
 import ast
 import errno
+import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +15,7 @@ import sys
 import tomllib
 import types
 import venv
+import zipfile
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -37,13 +40,17 @@ with open(Path(sys.prefix) / "calls", "a", encoding="utf-8") as file:
     print(*sys.argv[1:], file=file)
 exec(os.environ.get("STAND_IN", ""))
 """
+HASH = f"    --hash=sha256:{'0' * 64}\n"
+SIX, UV, PYTEST = (f"{pin} \\\n{HASH}" for pin in ("six==1.17.0", "uv==0.9.0", "pytest==9.2.0"))
 RETRYING = "WARNING: Retrying after connection broken by 'NewConnectionError': /simple/six/\n"
 NOT_FOUND = "ERROR: Could not find a version that satisfies the requirement six (from versions: {})"
 FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+OTHER_HASH = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated"
 # What pip says, and words of the sentence that says what to do.
 WORDS = {
     "network": (RETRYING + NOT_FOUND.format("none"), "The packages could not be reached"),
     "space": (RETRYING + FULL, "There is no space left"),
+    "hash": (OTHER_HASH, "What came is not the package with which the book was tested"),
     "other": (RETRYING + NOT_FOUND.format("1.0, 2.0"), "Mend what these lines say"),
 }
 
@@ -82,7 +89,9 @@ def folder(monkeypatch, tmp_path):
     (root / "tools").mkdir(parents=True)
     for name in ("install.py", "console.py", "only_one.py"):
         shutil.copy(TOOLS / name, root / "tools")
-    (root / "requirements.txt").write_text("# pinned\nsix==1.17.0\ntorch==2.13.0\nuv==0.9.0\n")
+    pins = f"# pinned\nnvidia-cublas==13.1 ; sys_platform == 'linux' \\\n{HASH}{SIX}torch==2.13.0 \\\n{HASH}{UV}"
+    (root / "requirements.txt").write_text(pins)
+    (root / "requirements-test.txt").write_text(PYTEST)
     (root / "pyproject.toml").write_text("one\n")
     move_to(monkeypatch, root)
     run_or_end = install.run_or_end
@@ -103,7 +112,7 @@ def folder(monkeypatch, tmp_path):
 
 
 def move_to(monkeypatch, root):
-    for name in ("VENV", "PYTHON", "STAMP", "LOG"):
+    for name in ("VENV", "PYTHON", "STAMP", "LOG", "PINS"):
         path = getattr(install, name).relative_to(install.ROOT)
         monkeypatch.setattr(install, name, root / path)
     monkeypatch.setattr(install, "ROOT", root)
@@ -118,20 +127,16 @@ def packages(folder):
     return packages
 
 
-THE_REST = [
-    "install --no-user -r requirements.txt",
-    "install --no-user --no-deps --no-build-isolation --editable ROOT",
-]
+PINS = f"install --no-user --no-deps -r {Path('_build', 'requirements.txt')}"
 
 
-def the_rest():
-    return [*THE_REST[:1], THE_REST[1].replace("ROOT", str(install.ROOT))]
+def package():
+    return f"install --no-user --no-build-isolation torch==2.13.0 --editable {install.ROOT}"
 
 
-def by_uv(backend, *needs):
-    """Return the calls by which torch is installed."""
-    uv = ["pip install --python PYTHON", f"--torch-backend={backend}", *needs, "torch==2.13.0"]
-    return ["install uv==0.9.0", " ".join(uv)]
+def by_uv(backend):
+    """Return the call by which torch is installed."""
+    return f"pip install --python PYTHON --torch-backend={backend} torch==2.13.0"
 
 
 def fail():
@@ -144,9 +149,9 @@ def fail():
 
 def test_it_installs_once_and_says_before_what_comes(folder, capsys):
     install.main()
-    assert calls() == [*by_uv("cpu", "--no-deps"), *the_rest()]
+    assert calls() == [PINS, by_uv("cpu"), package()]
     out = capsys.readouterr().out
-    assert "takes about 2.0 GB in .venv, where 50 GB are free, and downloads about" in out
+    assert "takes about 1.7 GB in .venv, where 50 GB are free, and downloads about" in out
     assert "the processor alone, because no NVIDIA card was found here (TORCH=cuda overrules this)" in out
     assert out.splitlines()[-1].startswith("Installed into .venv: ") and "\x1b" not in out
     install.main()
@@ -155,10 +160,44 @@ def test_it_installs_once_and_says_before_what_comes(folder, capsys):
 
 def test_it_installs_again_what_has_changed_and_keeps_torch(packages, capsys):
     install.main()
-    assert calls() == the_rest()
+    assert calls() == [PINS, package()]
     (install.ROOT / "pyproject.toml").write_text("two\n")
     install.main()
-    assert calls() == the_rest() and "what is missing comes" in capsys.readouterr().out
+    assert calls() == [PINS, package()] and "what is missing comes" in capsys.readouterr().out
+
+
+def test_only_what_is_asked_for_comes_each_as_its_hash_says_and_the_build_of_torch_apart(monkeypatch, packages):
+    install.main()
+    assert install.PINS.read_text() == SIX + UV and calls() == [PINS, package()]
+    monkeypatch.setattr(install.sys, "argv", ["install.py", "--tests"])
+    install.main()
+    assert install.PINS.read_text() == SIX + UV + PYTEST and calls() == [PINS, package()]
+    monkeypatch.setattr(install.sys, "argv", ["install.py"])
+    install.main()
+    assert calls() == [], "what the tests need may stay"
+    (install.ROOT / "requirements-test.txt").write_text(PYTEST.replace("9.2.0", "9.3.0"))
+    install.main()
+    assert calls() == [], "what nobody asks for is not exchanged"
+    monkeypatch.setattr(install.sys, "argv", ["install.py", "--tests"])
+    install.main()
+    assert calls() == [PINS, package()]
+
+
+def test_pip_really_refuses_what_has_another_hash(tmp_path):
+    """The real pip, with a real file, which it takes with the right hash and refuses with another."""
+    wheel = tmp_path / "six-1.17.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("six-1.17.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: six\nVersion: 1.17.0\n")
+        file.writestr("six-1.17.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        file.writestr("six-1.17.0.dist-info/RECORD", "")
+    pins, command = tmp_path / "pins.txt", [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index"]
+    command += ["--find-links", str(tmp_path), "--dry-run", "--ignore-installed", "-r", str(pins)]
+    right = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    for digest, succeeds in ((right, True), ("0" * 64, False)):
+        pins.write_text(f"six==1.17.0 \\\n    --hash=sha256:{digest}\n")
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
+        assert (done.returncode == 0) == succeeds, done.stderr
+    assert WORDS["hash"][1] in install.advice(done.stdout + done.stderr)
 
 
 def test_a_failed_change_that_is_taken_back_is_installed_again(monkeypatch, packages):
@@ -171,7 +210,7 @@ def test_a_failed_change_that_is_taken_back_is_installed_again(monkeypatch, pack
     (install.ROOT / "requirements.txt").write_text(before)
     monkeypatch.delenv("STAND_IN")
     install.main()
-    assert calls() == the_rest()
+    assert calls() == [PINS, package()]
 
 
 def exchange_python(packages):
@@ -202,7 +241,7 @@ def test_a_bad_environment_is_made_anew_with_the_same_kind_of_torch(packages, ca
     out = capsys.readouterr().out
     assert f"cannot be used, because {reason}" in out and "is made anew" in out
     assert "in its build for cu126, like the one that was here" in out
-    assert calls() == [*by_uv("cu126", "-c", "requirements.txt"), *the_rest()]
+    assert calls() == [PINS, by_uv("cu126"), package()]
     assert not list(packages.glob("torch*")), "the old one is gone"
     install.main()
     assert calls() == [] and capsys.readouterr().out == ""
@@ -253,9 +292,7 @@ def test_which_torch_comes(monkeypatch, packages, platform, card, asked, there, 
     monkeypatch.setenv("TORCH", asked)
     assert install.build_of_torch(there)[0] == build
     install.install_torch(build, install.console.Board())
-    assert [call for call in calls() if "backend" in call] == (
-        by_uv(backend, *(["--no-deps"] if backend == "cpu" else ["-c", "requirements.txt"]))[1:] if backend else []
-    )
+    assert [call for call in calls() if "backend" in call] == ([by_uv(backend)] if backend else [])
 
 
 def test_another_word_for_the_torch_is_refused(monkeypatch, folder):
@@ -269,7 +306,7 @@ def test_a_torch_that_is_there_is_kept_and_this_is_said(monkeypatch, packages, c
     for _ in range(2):
         install.main()
         assert "TORCH=cuda changes nothing" in capsys.readouterr().out
-    assert calls() == the_rest()
+    assert calls() == [PINS, package()]
     monkeypatch.setenv("TORCH", "cpu")
     install.main()
     assert capsys.readouterr().out == ""
@@ -279,7 +316,7 @@ def test_a_torch_of_another_version_is_exchanged_for_its_own_kind(monkeypatch, p
     monkeypatch.setattr(install, "has_card", lambda: True)
     (packages / "torch-2.13.0+cpu.dist-info").rename(packages / "torch-2.12.0+cpu.dist-info")
     install.main()
-    assert calls()[:2] == by_uv("cpu", "--no-deps")
+    assert calls() == [PINS, by_uv("cpu"), package()]
 
 
 @pytest.mark.parametrize("cuda, build", [("'13.0'", "cuda"), ("None", "cpu")])
@@ -293,7 +330,7 @@ def test_a_torch_that_does_not_name_its_build_is_asked(packages, cuda, build):
 def test_where_its_source_cannot_be_reached_pip_chooses_the_torch(monkeypatch, folder, capsys):
     monkeypatch.setenv("STAND_IN", "sys.exit('no route' if '--torch-backend=cpu' in sys.argv else 0)")
     install.main()
-    assert calls() == [*by_uv("cpu", "--no-deps"), *the_rest()]
+    assert calls() == [PINS, by_uv("cpu"), package()]
     assert "could not be had from its own source, so pip takes the one that it finds" in capsys.readouterr().out
 
 
@@ -322,12 +359,12 @@ def test_variables_for_other_installations_do_not_reach_pip(monkeypatch, package
     assert "PIP_INDEX_URL" in got and not got & {"PIP_USER", "PIP_TARGET", "PYTHONPATH", "PIP_QUIET"}
 
 
-STEPS = {"uv": "install uv", "requirements": "-r ", "the package": "--editable"}
+STEPS = {"requirements": "-r ", "the package": "--editable"}
 
 
 @pytest.mark.parametrize(
     "step, what",
-    [*((step, "network") for step in STEPS), ("requirements", "space"), ("requirements", "other")],
+    [*((step, "network") for step in STEPS), *(("requirements", what) for what in ("space", "hash", "other"))],
 )
 def test_a_failure_says_what_to_do_and_the_same_command_mends_it(monkeypatch, folder, capsys, step, what):
     said, sentence = WORDS[what]
@@ -339,7 +376,7 @@ def test_a_failure_says_what_to_do_and_the_same_command_mends_it(monkeypatch, fo
     monkeypatch.delenv("STAND_IN")
     calls()
     install.main()
-    assert calls()[-2:] == the_rest()
+    assert calls()[-1] == package()
 
 
 def test_pip_really_says_so_when_there_is_no_network(tmp_path):
@@ -352,7 +389,7 @@ def test_pip_really_says_so_when_there_is_no_network(tmp_path):
 
 def test_a_full_disk_is_refused_before_anything_is_done(monkeypatch, folder):
     monkeypatch.setattr(install.shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=0.4e9))
-    assert fail().startswith(f"The installation takes 2.0 GB, and 0.4 GB are free in {folder}: make room there")
+    assert fail().startswith(f"The installation takes 1.7 GB, and 0.4 GB are free in {folder}: make room there")
     assert not install.VENV.exists()
 
 
@@ -361,7 +398,7 @@ def test_what_is_replaced_makes_room(monkeypatch, packages):
     monkeypatch.setattr(install.shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=0.4e9))
     monkeypatch.setattr(install, "size", lambda folder: 1.9)
     install.main()
-    assert calls()[-2:] == the_rest()
+    assert calls()[-1] == package()
 
 
 @pytest.mark.parametrize("place, where", [(only_one, "open"), (install.tempfile, "TemporaryFile")])
@@ -418,10 +455,11 @@ def test_what_was_interrupted_within_a_package_is_installed_again(packages):
 def test_a_torch_that_was_interrupted_is_no_torch(packages):
     (packages / "torch-2.13.0+cpu.dist-info" / "INSTALLER").unlink()
     install.main()
-    assert calls() == [*by_uv("cpu", "--no-deps"), *the_rest()]
+    assert calls() == [PINS, by_uv("cpu"), package()]
 
 
 def test_a_terminal_sees_how_far_it_is(packages):
+    install.PINS.write_text(SIX + "torch==2.13.0\n" + UV)
     assert "] 0 of 3 packages collected" in install.progress("")
     said = "Collecting six==1.17.0 (from -r)\nRequirement already satisfied: torch==2.13.0 in x\nCollecting six>1\n"
     assert "] 2 of 3 packages collected" in install.progress(said)
@@ -476,7 +514,7 @@ if {when!r} in sys.argv:
 """
 
 
-@pytest.mark.parametrize("when", ["uv==0.9.0", "--torch-backend=cpu", "-r", "--editable"])
+@pytest.mark.parametrize("when", ["--torch-backend=cpu", "-r", "--editable"])
 def test_ctrl_c_leaves_nothing_behind_and_the_next_run_goes_on(folder, when):
     make_environment(install.VENV)
     process = start(folder, STAND_IN=ENDLESS.format(when=when))
@@ -488,7 +526,7 @@ def test_ctrl_c_leaves_nothing_behind_and_the_next_run_goes_on(folder, when):
     assert not [number for number in left if psutil.pid_exists(number) and psutil.Process(number).status() != "zombie"]
     calls()
     install.main()
-    assert calls()[-2:] == the_rest()
+    assert calls()[-1] == package()
 
 
 def test_ctrl_c_while_the_environment_is_made(folder, capsys):
@@ -497,7 +535,7 @@ def test_ctrl_c_while_the_environment_is_made(folder, capsys):
     code, _, err = interrupt(process)
     assert code == 130 and err.splitlines() == [STOPPED]
     install.main()
-    assert "it was left half made" in capsys.readouterr().out and calls()[-2:] == the_rest()
+    assert "it was left half made" in capsys.readouterr().out and calls()[-1] == package()
 
 
 def test_of_two_at_once_the_second_is_told_what_is_at_work(folder):
@@ -559,12 +597,20 @@ def test_the_lock_of_a_command_that_was_killed_is_free(tmp_path, monkeypatch):
 
 ROOT = Path(freeze.__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PINS = [Requirement(line) for line in freeze.kept((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines())]
-ASKED = [
-    Requirement(line)
-    for line in (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
-]
+LOCKS = {name: (ROOT / name).read_text(encoding="utf-8") for name in freeze.FILES}
+
+
+def requirements(lock):
+    """Return the pins of a file, without their hashes."""
+    return [Requirement(block.partition("\\")[0]) for block in install.PIN.findall(lock)]
+
+
+BOOK_PINS = requirements(LOCKS["requirements.txt"])
+ALL_PINS = BOOK_PINS + requirements(LOCKS["requirements-test.txt"])
+GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+ASKED_BY_PACKAGE = [Requirement(line) for line in PROJECT["dependencies"]]
+ASKED_BY_BOOK = [*ASKED_BY_PACKAGE, *map(Requirement, GROUPS["book"])]
+ASKED = [*ASKED_BY_BOOK, *map(Requirement, GROUPS["test"])]
 PYTHONS = [f"3.{minor}.{patch}" for minor in (11, 12, 13, 14) for patch in range(16)]
 SYSTEMS = [("linux", "Linux", "posix"), ("darwin", "Darwin", "posix"), ("win32", "Windows", "nt")]
 # A version of Python with which a pin does not work by its own word; no other version of it would be better.
@@ -591,34 +637,62 @@ def here(name):
     return next(iter(metadata.distributions(name=name)), None)
 
 
-def test_which_lines_are_pins():
-    lines = ["# uv==1", "", "torch==2", "nvidia-cublas==1 ; sys_platform == 'linux'", "triton==3", "a==1", "cuda-x==1"]
-    assert freeze.kept(lines) == ["a==1", "torch==2"]
-
-
 def test_the_pins_are_made_by_uv_from_what_is_asked_for_and_stay(monkeypatch, tmp_path):
     monkeypatch.setattr(freeze, "ROOT", tmp_path)
-    (tmp_path / "requirements.txt").write_text("# old\nb==1\n")
+    (tmp_path / "requirements.txt").write_text("# old\n" + SIX)
+    answers = {
+        ("book", "test"): (f"# old\n{SIX}", f"{SIX}{PYTEST}a==2 ; python_full_version < '3.12'\n"),
+        ("book",): (f"{SIX}{PYTEST}a==2 ; python_full_version < '3.12'\n", SIX),
+    }
 
     def compile_(command, cwd, check):
         made = Path(command[command.index("--output-file") + 1])
-        assert made.read_text() == "# old\nb==1\n", "uv keeps what it finds there"
-        assert command[1:6] == ["-m", "uv", "pip", "compile", "requirements.in"] and "--universal" in command
-        assert (cwd, check) == (tmp_path, True)
-        made.write_text("b==1\na==2 ; python_full_version < '3.12'\ntriton==3\n")
+        assert command[1:6] == ["-m", "uv", "pip", "compile", "pyproject.toml"] and (cwd, check) == (tmp_path, True)
+        assert {"--universal", "--generate-hashes", "--python-version=3.11"} < set(command)
+        preferred, answer = answers.pop(tuple(word[8:] for word in command if word.startswith("--group=")))
+        assert made.read_text() == preferred, "uv keeps what it finds there"
+        made.write_text(answer)
 
     monkeypatch.setattr(freeze.subprocess, "run", compile_)
     freeze.main()
-    text = (tmp_path / "requirements.txt").read_text()
-    assert text == freeze.HEADER + "a==2 ; python_full_version < '3.12'\nb==1\n"
+    book, rest = ((tmp_path / name).read_text() for name in freeze.FILES)
+    assert book.startswith("# What the book needs, pinned") and book.endswith(f"run it again.\n{SIX}")
+    assert rest.endswith(f"run it again.\n{PYTEST}a==2 ; python_full_version < '3.12'\n")
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_line_is_a_pin_with_its_hashes(name):
+    lines = [line for line in LOCKS[name].splitlines() if not line.startswith("#")]
+    pins = [line for line in lines if re.fullmatch(r"[\w.-]+==[\w.]+( ; .*[^\\ ])? \\", line)]
+    hashes = [line for line in lines if re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line)]
+    assert len(pins) + len(hashes) == len(lines) and len(install.PIN.findall(LOCKS[name])) == len(pins)
+    assert all("--hash=" in pin for pin in install.PIN.findall(LOCKS[name]))
+
+
+def test_a_reader_needs_nothing_of_the_tests():
+    book = {canonicalize_name(pin.name) for pin in BOOK_PINS}
+    assert not book & {"playwright", "onnx", "onnxruntime", "torchmetrics", "nbval", "pytest", "mypy", "ruff"}
+    assert not book & {canonicalize_name(pin.name) for pin in ALL_PINS[len(BOOK_PINS) :]}
+
+
+def test_of_torch_and_its_libraries_no_hash_is_held_against_what_comes():
+    """Its build for the processor has the same version and other hashes than the one for CUDA."""
+    apart = {
+        pin.name
+        for pin, block in zip(BOOK_PINS, install.PIN.findall(LOCKS["requirements.txt"]), strict=True)
+        if install.BUILDS.match(block)
+    }
+    assert {"torch", "triton", "nvidia-cublas", "cuda-toolkit"} < apart
+    on_windows = {pin.name for pin in BOOK_PINS if applies(pin, "3.11.0", SYSTEMS[2])}
+    assert apart & on_windows == {"torch"}, "all others are what torch needs on Linux alone"
 
 
 def test_this_environment_is_the_pinned_one():
     """What passes here is what a fresh installation gets."""
     different = {
         str(pin): there and there.version
-        for pin in PINS
-        if applies(pin)
+        for pin in ALL_PINS
+        if applies(pin) and (pin.name == "torch" or not install.BUILDS.match(f"{pin.name}=="))
         for there in [here(pin.name)]
         if not there or there.version.partition("+")[0] != version_of(pin)  # the build of torch is the machine's
     }
@@ -627,13 +701,8 @@ def test_this_environment_is_the_pinned_one():
 
 def test_everything_that_is_asked_for_is_pinned_as_asked():
     for asked in ASKED:
-        pins = [pin for pin in PINS if canonicalize_name(pin.name) == canonicalize_name(asked.name)]
-        assert pins and all(asked.specifier.contains(version_of(pin)) for pin in pins), asked
-
-
-def test_every_package_of_the_project_is_pinned_within_its_range():
-    for asked in map(Requirement, PROJECT["dependencies"]):
-        pins = [pin for pin in PINS if canonicalize_name(pin.name) == canonicalize_name(asked.name)]
+        lock = BOOK_PINS if asked in ASKED_BY_BOOK else ALL_PINS
+        pins = [pin for pin in lock if canonicalize_name(pin.name) == canonicalize_name(asked.name)]
         assert pins and all(asked.specifier.contains(version_of(pin)) for pin in pins), asked
 
 
@@ -642,12 +711,12 @@ def test_every_python_that_is_promised_gets_each_package_once():
     assert promised.contains("3.11.0") and not promised.contains("3.10.15")
     for python in PYTHONS:
         for system in SYSTEMS:
-            names = [pin.name for pin in PINS if applies(pin, python, system)]
+            names = [pin.name for pin in ALL_PINS if applies(pin, python, system)]
             assert len(names) == len(set(names)), f"two versions of a package for {python} on {system[0]}"
-    on_linux, on_windows = ({pin.name for pin in PINS if applies(pin, "3.11.0", system)} for system in SYSTEMS[::2])
+    on_linux, on_windows = ({pin.name for pin in ALL_PINS if applies(pin, "3.11.0", system)} for system in SYSTEMS[::2])
     assert {"torch", "numpy", "soupsieve", "pexpect"} <= on_linux and "pexpect" not in on_windows
     for python in PYTHONS:
-        names = {canonicalize_name(pin.name) for pin in PINS if applies(pin, python, SYSTEMS[0])}
+        names = {canonicalize_name(pin.name) for pin in ALL_PINS if applies(pin, python, SYSTEMS[0])}
         assert {canonicalize_name(asked.name) for asked in ASKED} <= names, python
 
 
@@ -661,7 +730,7 @@ def too_new(pin, requires, pythons=PYTHONS):
 def test_no_pin_wants_a_newer_python_than_is_promised():
     """The packages that are installed here say which Pythons they take; of each other version, uv has asked."""
     looked_at = 0
-    for pin in PINS:
+    for pin in ALL_PINS:
         there = here(pin.name)
         if there and there.version.partition("+")[0] == version_of(pin):
             assert too_new(pin, there.metadata.get("Requires-Python")) == [], pin
@@ -674,16 +743,21 @@ def test_a_pin_for_a_newer_python_is_found():
     assert too_new(Requirement("soupsieve==4.1.2 ; python_full_version >= '3.11.5'"), ">=3.11.5") == []
 
 
-def imported(path):
-    """Return the packages that a file imports, without Python's own and those of this repository."""
+def names_in(path):
+    """Return the first parts of the names that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.partition(".")[0])
+    return names
+
+
+def imported(path):
+    """Return the packages that a file imports, without Python's own and those of this repository."""
     own = {file.stem for folder in (TOOLS, ROOT / "tests", ROOT / "book" / "_ext") for file in folder.rglob("*.py")}
-    return names - own - set(sys.stdlib_module_names) - {"unet_tutorial"}
+    return names_in(path) - own - set(sys.stdlib_module_names) - {"unet_tutorial"}
 
 
 def undeclared(files, declared):
@@ -698,9 +772,24 @@ def undeclared(files, declared):
     }
 
 
+def needed_for(start):
+    """Return the files of this repository that a command of it may load: the given ones, and what they import."""
+    found, left = set(), set(start)
+    while left:
+        found |= left
+        named = {name for path in left for name in names_in(path)}
+        left = {TOOLS / f"{name}.py" for name in named if (TOOLS / f"{name}.py").is_file()} - found
+    return sorted(found)
+
+
 def test_what_is_imported_is_declared():
     package = list((ROOT / "unet_tutorial").rglob("*.py"))
-    assert undeclared(package, map(Requirement, PROJECT["dependencies"])) == {}
+    assert undeclared(package, ASKED_BY_PACKAGE) == {}
+    commands = [TOOLS / name for name in ("install.py", "run.py", "notebooks.py", "setup_cell.py")]
+    book = needed_for([*commands, *(ROOT / "book" / "_ext").glob("*.py")])
+    assert TOOLS / "runs.py" in book
+    tests_alone = [TOOLS / name for name in ("run.py", "steps.py")]  # they start the tests, too
+    assert undeclared([*package, *(path for path in book if path not in tests_alone)], ASKED_BY_BOOK) == {}
     others = [path for place in ("tools", "tests", "book/_ext") for path in (ROOT / place).rglob("*.py")]
     assert undeclared([*package, *others, ROOT / "conftest.py"], ASKED) == {}
     assert "bs4" in undeclared(others, [one for one in ASKED if one.name != "beautifulsoup4"])

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+import yaml
 
 import steps
 import watch
@@ -61,6 +62,15 @@ def test_every_step_of_the_test_exists():
     paths = [command[-1] for command in steps.STEPS.values() if "pytest" in command]
     assert paths == ["--ignore=tests/browser", "notebooks", "tests/browser"]
     assert set(steps.QUICK) < set(steps.STEPS)
+
+
+def test_the_quick_steps_run_before_a_commit_too():
+    text = (steps.Path(steps.__file__).parents[1] / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    (local,) = yaml.safe_load(text)["repos"]
+    assert local["repo"] == "local"  # nothing is fetched
+    commands = {hook["name"]: hook["entry"] for hook in local["hooks"]}
+    assert commands == {name: " ".join([".venv/bin/python", *command]) for name, command in steps.QUICK.items()}
+    assert all(hook["always_run"] and not hook["pass_filenames"] for hook in local["hooks"])
 
 
 @pytest.mark.parametrize("there", [True, False])

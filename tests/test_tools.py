@@ -43,7 +43,10 @@ def test_settings_extensions_and_titles_ask_for_all_pages_again_and_a_word_does_
     (book / "book" / "index.md").write_text("# good morning")
     titled = pages.frame(book)
     (book / "_toc.yml").write_text("other")
-    assert len({frame, titled, pages.frame(book)}) == 3
+    ordered = pages.frame(book)
+    (book / "unet_tutorial").mkdir()
+    (book / "unet_tutorial" / "new.py").touch()
+    assert len({frame, titled, ordered, pages.frame(book)}) == 4
 
 
 def test_a_build_that_fails_leaves_the_last_whole_book_and_is_not_current(book, monkeypatch):
@@ -140,7 +143,7 @@ def test_a_full_disk_ends_in_one_sentence(monkeypatch, capsys):
 
 def test_without_the_libraries_it_says_how_to_install_them():
     done = subprocess.run([sys.executable, "-S", "-E", run.__file__, "test"], capture_output=True, text=True)
-    assert done.returncode == 1 and "Install the book's packages first: python3 tools/install.py" in done.stderr
+    assert done.returncode == 1 and "Install what this needs first: python3 tools/install.py --tests" in done.stderr
 
 
 def test_clean_removes_what_was_built_and_nothing_else(book):

@@ -18,12 +18,16 @@ from pathlib import Path
 import grimp
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
+from packaging.utils import canonicalize_name
+
+import install
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "unet_tutorial"
 NUCLEI = f"{PACKAGE}.data.nuclei"
 # Files that are no Python, and the module that reads them. Of these folders, only what is asked for by name counts.
 READ_BY = {
+    ".": PACKAGE,
     "widgets/kit": f"{PACKAGE}.widgets.kit.base",
     "live": f"{PACKAGE}.live.base",
     "results": f"{PACKAGE}._kept",
@@ -93,9 +97,11 @@ def files(code: str) -> list[Path]:
 
 @cache
 def libraries() -> str:
-    """Return the Python and everything that is installed for it, with its version."""
+    """Return the Python and what is installed for the book, with its version; what only the tests need is no part."""
     places = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})  # sys.path may grow while we run
-    installed = sorted(f"{one.name}=={one.version}" for one in distributions(path=places) if one.name != PACKAGE)
+    book = {canonicalize_name(pin.partition("==")[0]) for pin in install.pins(install.BOOK)}
+    found = ((canonicalize_name(one.name), one.version) for one in distributions(path=places))
+    installed = sorted(f"{name}=={version}" for name, version in found if name in book)
     return "\n".join([platform.python_version(), *installed])
 
 

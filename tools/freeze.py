@@ -1,48 +1,52 @@
-"""Make requirements.txt from requirements.in: every package pinned, for every Python and system of the book.
+"""Make requirements.txt and requirements-test.txt from pyproject.toml: every package pinned, with its hashes.
 
     python tools/freeze.py
 
-uv chooses the versions, and writes down where a package is not wanted or another version is needed. A version that is
-pinned already stays as long as it fits; to have a newer one chosen, delete its line in requirements.txt first. Then
-install, and run the tests, before committing.
+uv chooses one version of each package for every Python and system of the book, and writes down where a package is not
+wanted or another version is needed. A version that is pinned already stays as long as it fits; to have a newer one
+chosen, delete its lines first. Then install, and run the tests, before committing.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
+from install import PIN
+
 ROOT = Path(__file__).resolve().parents[1]
-# Which CUDA packages torch needs is its own business: it pins them, and not on every machine.
-LEFT_OUT = re.compile(r"(triton|nvidia|cuda)\b.*")
-
 HEADER = """\
-# Every package of the book and its tests, pinned, for Python 3.11.0 and later on Linux, macOS and Windows. Made by
-# `python tools/freeze.py` from requirements.in; edit that, and run it again. torch stands here without its build and
-# without the libraries of CUDA: tools/install.py chooses the build, and torch itself says which libraries it needs.
+# {what}, pinned, for Python 3.11.0 and later on Linux, macOS and Windows. Made by
+# `python tools/freeze.py` from pyproject.toml; edit that, and run it again.
 """
+# The pins of a file go into it, with what they are.
+FILES = {
+    "requirements.txt": "What the book needs",
+    "requirements-test.txt": "What the tests need beside requirements.txt",
+}
 
 
-def kept(lines: Iterable[str]) -> list[str]:
-    """Return the pins that belong into requirements.txt, sorted by name."""
-    return sorted(line.strip() for line in lines if "==" in line and line[0] != "#" and not LEFT_OUT.match(line))
+def compiled(groups: list[str], preferred: str) -> list[str]:
+    """Return the pins of what groups of pyproject.toml need; a version that ``preferred`` names stays if it fits."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "requirements.txt"
+        made.write_text(preferred, encoding="utf-8")  # what stands in the file that it writes, uv prefers
+        command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--output-file", str(made)]
+        command += [f"--group={group}" for group in groups]
+        command += ["--universal", "--python-version=3.11", "--generate-hashes", "--no-annotate", "--no-header"]
+        subprocess.run([*command, "--quiet"], cwd=ROOT, check=True)
+        return PIN.findall(made.read_text(encoding="utf-8"))
 
 
 def main() -> None:
-    target = ROOT / "requirements.txt"
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "requirements.txt"
-        shutil.copy(target, made)  # what stands in the file that it writes, uv prefers
-        command = [sys.executable, "-m", "uv", "pip", "compile", "requirements.in", "--output-file", str(made)]
-        command += ["--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "--quiet"]
-        subprocess.run(command, cwd=ROOT, check=True)
-        pins = kept(made.read_text(encoding="utf-8").splitlines())
-    target.write_text(HEADER + "\n".join(pins) + "\n", encoding="utf-8")
+    targets = [ROOT / name for name in FILES]
+    whole = compiled(["book", "test"], "".join(path.read_text(encoding="utf-8") for path in targets if path.is_file()))
+    book = compiled(["book"], "".join(whole))
+    rest = [block for block in whole if block not in book]
+    for path, pins in zip(targets, (book, rest), strict=True):
+        path.write_text(HEADER.format(what=FILES[path.name]) + "".join(pins), encoding="utf-8")
 
 
 if __name__ == "__main__":

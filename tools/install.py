@@ -1,6 +1,7 @@
 """Make .venv with everything that the book needs. Needs nothing but Python 3.11 or newer.
 
-    python3 tools/install.py
+    python3 tools/install.py            what the book needs
+    python3 tools/install.py --tests    and what its tests need
 
 A .venv that is whole is kept, together with the torch in it; any other is made anew. When nothing has changed since the
 last time, nothing is done. On Linux, torch comes in its small build for the processor alone where there is no NVIDIA
@@ -38,10 +39,17 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed"
 LOG = ROOT / "_build" / "install.log"
+PINS = ROOT / "_build" / "requirements.txt"
+BOOK, TESTS = "requirements.txt", "requirements-test.txt"
 MAKE = [getattr(sys, "_base_executable", None) or sys.executable, "-m", "venv", "--clear"]
 
-# GB on the disk and to download, by the build of torch. Measured with Python 3.11 and 3.12 on Linux.
-SIZES = {"cpu": (2.0, 0.5), "cuda": (5.9, 3.1)}
+# GB on the disk and to download, by the build of torch, and what the tests add. Measured on Linux.
+SIZES = {"cpu": (1.7, 0.4), "cuda": (5.6, 3.0)}
+SIZE_OF_TESTS = (0.4, 0.1)
+# torch and what its build for CUDA brings: of these, another file comes on each machine, so they are installed apart.
+BUILDS = re.compile(r"(torch|triton|nvidia[\w-]*|cuda[\w-]*)==")
+# A pin of a file, with the lines of its hashes, which are indented.
+PIN = re.compile(r"^[\w.-]+==.*\n(?:[ \t].*\n)*", re.M)
 # Signs of an NVIDIA card whose driver is at work. Without the driver, torch could not use the card.
 CARDS = ("/proc/driver/nvidia/gpus/*", "/dev/nvidia[0-9]*")
 LOOK = 0.2  # seconds between two looks at what pip is doing
@@ -60,15 +68,20 @@ NO_NETWORK = re.compile(
     r"|Network is unreachable|connection failed",
     re.I,
 )
+CHANGED = re.compile(r"DO NOT MATCH THE HASHES")
 # How pip names what it has found: in a registry, in .venv, not for this machine, in a folder.
 SEEN = re.compile(r"^(?:Collecting|Requirement already satisfied:|Ignoring) ([\w.-]+)|^Processing .*[/\\](\w+)-", re.M)
 OTHER_VERSIONS = re.compile(r"from versions: (?!none)")  # the network has answered
 
 
-def wanted():
-    """Return a text that changes when something else is to be installed, or the folder has moved."""
-    files = b"".join((ROOT / name).read_bytes() for name in ("requirements.txt", "pyproject.toml"))
-    return f"{hashlib.sha256(files).hexdigest()}\n{ROOT}\n"
+def wanted(with_tests):
+    """Return a text that changes when something else is to be installed, or the folder has moved.
+
+    What is wanted with the tests begins with what is wanted without them.
+    """
+    files = b"".join((ROOT / name).read_bytes() for name in (BOOK, "pyproject.toml"))
+    tests = hashlib.sha256((ROOT / TESTS).read_bytes()).hexdigest() + "\n" if with_tests else ""
+    return f"{hashlib.sha256(files).hexdigest()}\n{ROOT}\n{tests}"
 
 
 def stamp():
@@ -153,9 +166,15 @@ def size(folder):
     return sum(os.lstat(file).st_size for file in files) / 1e9
 
 
-def refuse_without_space(build):
+def costs(build, with_tests):
+    """Return the GB that an installation takes on the disk, and those to download."""
+    disk, download = SIZES["cpu" if build in ("", "cpu") else "cuda"]
+    return (disk + SIZE_OF_TESTS[0], download + SIZE_OF_TESTS[1]) if with_tests else (disk, download)
+
+
+def refuse_without_space(need):
     """End with one sentence where the disk is too full, and return the GB that are free."""
-    need, free = SIZES["cpu" if build in ("", "cpu") else "cuda"][0], shutil.disk_usage(ROOT).free / 1e9
+    free = shutil.disk_usage(ROOT).free / 1e9
     if free < need and free + size(VENV) < need:
         sys.exit(
             f"The installation takes {need:.1f} GB, and {free:.1f} GB are free in {ROOT}: "
@@ -249,7 +268,7 @@ def stop(process):
 
 def progress(said):
     """Return how far pip is, from its words so far."""
-    names = {line.split("==")[0] for line in pins()}
+    names = {line.split("==")[0] for line in pins(PINS)}
     if "Installing collected packages" in said:
         there = sum(1 for folder in packages() for _ in folder.glob("*.dist-info/INSTALLER"))
         return console.bar(min(there, len(names)), len(names)) + " packages unpacked"
@@ -257,15 +276,14 @@ def progress(said):
     return console.bar(min(len(seen), len(names)), len(names)) + " packages collected"
 
 
-def pins():
-    """Return the lines of requirements.txt that pin a package."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if "==" in line and not line.startswith("#")]
+def pins(*files):
+    """Return the pins of files, each a line with the lines of its hashes."""
+    return [pin for file in files for pin in PIN.findall((ROOT / file).read_text(encoding="utf-8"))]
 
 
 def pin(name):
-    """Return how requirements.txt pins a package, such as "torch==2.13.0"."""
-    return next(line.split()[0] for line in pins() if line.startswith(name + "=="))
+    """Return how a package is pinned, such as "torch==2.13.0"."""
+    return next(line.split()[0] for line in pins(BOOK, TESTS) if line.startswith(name + "=="))
 
 
 def advice(said):
@@ -279,6 +297,11 @@ def advice(said):
         return (
             "The packages could not be reached: look whether this computer is in the network (behind a proxy, set "
             "HTTPS_PROXY), and run the same command again; what has come already is kept."
+        )
+    if CHANGED.search(said):
+        return (
+            "What came is not the package with which the book was tested, so it was not installed. A download can "
+            "break: run the same command again; if it stays so, ask who runs the registry or the proxy it came from."
         )
     return "Mend what these lines say, and run the same command again; if they say nothing to you, delete .venv before."
 
@@ -309,12 +332,8 @@ def install_torch(build, board):
     backend = "auto" if build == "cuda" and has_card() else build
     if backend in ("", "cuda"):
         return
-    pip = [str(PYTHON), "-m", "pip", "install"]
-    run_or_end([*pip, pin("uv")], board, "uv, which fetches PyTorch")
     uv = [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON), f"--torch-backend={backend}"]
-    # The build for the processor needs nothing that pip does not bring; the others bring their own libraries.
-    needs = ["--no-deps"] if backend == "cpu" else ["-c", str(ROOT / "requirements.txt")]
-    code, _ = run([*uv, *needs, pin("torch")], board, "PyTorch")
+    code, _ = run([*uv, pin("torch")], board, "PyTorch")
     if code:
         disk, download = SIZES["cuda"]
         board.done(
@@ -324,9 +343,10 @@ def install_torch(build, board):
     shutil.rmtree(VENV / ".uv", ignore_errors=True)
 
 
-def announce(board, build, why, reason, free):
-    """Say what comes, before it begins."""
-    disk, download = SIZES["cpu" if build in ("", "cpu") else "cuda"]
+def announce(board, build, why, reason, with_tests):
+    """Say what comes, before it begins; end where there is no room for it."""
+    disk, download = costs(build, with_tests)
+    free = refuse_without_space(disk)
     if reason:
         board.done(f"The .venv that is here cannot be used, because {reason}: it is made anew.")
     board.done(
@@ -337,7 +357,7 @@ def announce(board, build, why, reason, free):
         board.done(f"PyTorch comes in its build for {'the processor alone' if build == 'cpu' else build}, {why}.")
 
 
-def install(board):
+def install(board, with_tests):
     """Make .venv if it must be made, and put everything into it."""
     reason = why_anew() if VENV.is_dir() and any(VENV.iterdir()) else ""
     is_new = bool(reason) or not os.path.lexists(PYTHON)
@@ -352,18 +372,21 @@ def install(board):
         say_what_is_kept()
     else:
         build, why = build_of_torch(build)
-        announce(board, build, why, reason, refuse_without_space(build))
+        announce(board, build, why, reason, with_tests)
     if is_new:
         run_or_end([*MAKE, str(VENV)], board, "the environment")
     STAMP.write_text(f"unfinished\n{ROOT}\n", encoding="utf-8")
     forget_unfinished()
+    files = (BOOK, TESTS) if with_tests else (BOOK,)
+    PINS.write_text("".join(one for one in pins(*files) if not BUILDS.match(one)), encoding="utf-8")
+    pip = [str(PYTHON), "-m", "pip", "install", "--no-user"]
+    run_or_end([*pip, "--no-deps", "-r", str(PINS)], board)  # nothing that is not pinned, and each as its hash says
     if not has_torch:
         install_torch(build, board)
-    pip = [str(PYTHON), "-m", "pip", "install", "--no-user"]
-    run_or_end([*pip, "-r", str(ROOT / "requirements.txt")], board)
-    # The package itself, from this folder; setuptools is among the requirements.
-    run_or_end([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], board, "the book's own package")
-    STAMP.write_text(wanted(), encoding="utf-8")
+    # The package itself, from this folder (setuptools has come already), and what torch still lacks.
+    rest = [*pip, "--no-build-isolation", pin("torch"), "--editable", str(ROOT)]
+    run_or_end(rest, board, "PyTorch and the book's own package")
+    STAMP.write_text(wanted(with_tests), encoding="utf-8")
 
 
 def say_what_is_kept():
@@ -379,16 +402,17 @@ def say_what_is_kept():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
+    parser.add_argument("--tests", action="store_true", help="install what the tests need, too")
+    with_tests = parser.parse_args().tests
     asked()
-    if stamp() == wanted() and not why_anew():
+    if stamp().startswith(wanted(with_tests)) and not why_anew():
         return say_what_is_kept()
     start, board = time.perf_counter(), console.Board()
     with only_one(ROOT, "the installation"):
         LOG.parent.mkdir(exist_ok=True)
         LOG.write_bytes(b"")
         try:
-            install(board)
+            install(board, with_tests)
         finally:
             board.clear()
     board.done(f"Installed into .venv: {console.duration(time.perf_counter() - start)}")

@@ -68,8 +68,11 @@ def content(root: Path) -> str:
 
 
 def frame(root: Path) -> str:
-    """Return a text that changes when every page is to be built again: settings, extensions, the list of titles."""
-    titles = []
+    """Return a text that changes when every page is to be built again.
+
+    These are the settings, the extensions, the list of titles, and which modules the page about the package has.
+    """
+    titles = [str(path) for path in sorted((root / "unet_tutorial").rglob("*.py"))]
     for path in sorted([*(root / "book").glob("*.md"), *(root / "notebooks").glob("*.ipynb")]):
         text = path.read_text(encoding="utf-8")
         source = "".join(json.loads(text)["cells"][0]["source"]) if path.suffix == ".ipynb" else text

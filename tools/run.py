@@ -24,7 +24,7 @@ from pathlib import Path
 from only_one import only_one
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILT = ("_build", "build", "dist", "unet_tutorial.egg-info", ".pytest_cache", ".ruff_cache")
+BUILT = ("_build", "build", "dist", "unet_tutorial.egg-info", ".pytest_cache", ".ruff_cache", ".mypy_cache")
 STOPPED = 130  # the exit code of a command that Ctrl-C has ended
 
 
@@ -61,6 +61,8 @@ def serve() -> int:
 
 def check() -> int:
     """Check what can be checked in a minute or two."""
+    import pytest  # noqa: F401  it came with the rest that the steps need, or they would all fail
+
     import steps
 
     return steps.check(ROOT)
@@ -68,6 +70,8 @@ def check() -> int:
 
 def test() -> int:
     """Check everything."""
+    import pytest  # noqa: F401  as above
+
     import steps
 
     with only_one(ROOT, "make test"):
@@ -97,7 +101,7 @@ def main() -> int:
         print("The disk is full. Make room, and run the same command again.", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f"{error}. Install the book's packages first: python3 tools/install.py", file=sys.stderr)
+        print(f"{error}. Install what this needs first: python3 tools/install.py --tests", file=sys.stderr)
         return 1
 
 

@@ -23,9 +23,11 @@ PYTEST = ["-m", "pytest", "-q", "--durations=20", "--durations-min=1"]
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(Path(__file__).with_name("nbval.cfg"))]
 
 # The steps of a test, the quick ones first. Each is a plain command of this Python.
+# What is quick stands in .pre-commit-config.yaml, too.
 QUICK = {
     "style": ["-m", "ruff", "check", "."],
     "format": ["-m", "ruff", "format", "--check", "."],
+    "types": ["-m", "mypy"],
     "sources": ["tools/check_sources.py"],
     "notebooks against text": ["tools/notebooks.py", "check"],
 }

@@ -1,6 +1,7 @@
 """The package of a book that teaches U-Net by building it.
 
-Names are imported when they are first used, so ``import unet_tutorial`` is cheap and does not load torch.
+Names are imported when they are first used, so ``import unet_tutorial`` is cheap and does not load torch. Which names
+there are, and in which module each of them is, stands in ``__init__.pyi``, where editors and type checkers read it too.
 
 Examples
 --------
@@ -10,66 +11,17 @@ Examples
 """
 
 import difflib
-import importlib
+
+import lazy_loader
 
 __version__ = "0.1.0"
 
-# By the module in which they are. What is not listed is called by its module's name, such as plots.show.
-_NAMES = {
-    "augment": ("Augmentation", "Augmented"),
-    "blocks": ("AttentionGate", "DoubleConv", "ResidualConvBlock", "SeparableConvBlock"),
-    "checkpoints": (),
-    "data": (
-        "SyntheticCellsDataset",
-        "SyntheticCircleDataset",
-        "check_mask",
-        "check_pair",
-        "from_colors",
-        "from_gray",
-        "resize_mask",
-    ),
-    "diagram": (),
-    "diagnosis": ("Diagnosis", "Finding", "diagnose"),
-    "exercises": (),
-    "inference": ("predict",),
-    "instances": (),
-    "live": (),
-    "losses": (
-        "CombinedLoss",
-        "DiceLoss",
-        "FocalLoss",
-        "TverskyLoss",
-        "bce_loss",
-        "dice_loss",
-        "focal_loss",
-        "tversky_loss",
-    ),
-    "metrics": ("IoUMetric", "average_precision", "boundary_error", "dice", "iou", "predicted_masks"),
-    "plots": (),
-    "pretrained": ("load_model", "load_pretrained", "pretrained_record"),
-    "records": (),
-    "sizing": (),
-    "training": ("History", "Scores", "choose_device", "evaluate", "fit", "try_learning_rates"),
-    "unet": ("Decoder", "DecoderBlock", "Encoder", "UNet"),
-    "variants": ("AttentionUNet", "EfficientUNet", "MODELS", "ResidualUNet", "UNetPlusPlus", "build"),
-    "widgets": (),
-}
-_HOME = {name: module for module, names in _NAMES.items() for name in names}
-
-__all__ = sorted([*_NAMES, *_HOME])
+_import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> object:
-    if name in _NAMES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = value  # next time it is found without a call of this function
-        return value
+    if name in __all__:
+        return _import_name(name)
     near = difflib.get_close_matches(name, __all__, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

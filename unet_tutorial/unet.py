@@ -13,7 +13,7 @@ from .blocks import BLOCKS
 
 UPSAMPLES = ("transpose", "bilinear", "nearest")
 SKIPS = ("concat", "add", "none")
-CHANNELS = (64, 128, 256, 512, 1024)  # those of the paper
+CHANNELS = (64, 128, 256, 512, 1024)  #: Those of the paper.
 
 
 class Encoder(nn.Module):

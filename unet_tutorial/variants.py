@@ -358,6 +358,7 @@ class EfficientUNet(UNet):
         first.layers = nn.Sequential(full, *rest)
 
 
+#: The networks, by the names under which `build` knows them.
 MODELS: dict[str, type[UNet]] = {
     model.__name__: model for model in (UNet, AttentionUNet, ResidualUNet, UNetPlusPlus, EfficientUNet)
 }

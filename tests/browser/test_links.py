@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).resolve().parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
-EXTRA = {"index", "genindex", "search"}
+EXTRA = {"index", "genindex", "search", "_modules/index"}
 pytestmark = pytest.mark.xdist_group("links")  # every page is parsed once, in one process
 
 
@@ -41,8 +41,12 @@ def broken_links(soups):
 
 
 def test_only_the_pages_of_the_contents_are_built(html, soups):
+    """And the source of each public module, to which the page book/api leads."""
     names = {path.relative_to(html).with_suffix("").as_posix() for path in soups}
-    assert names == {*PAGES, *EXTRA}
+    sources = {name for name in names if name.startswith("_modules/")} - {"_modules/index"}
+    assert names - sources == {*PAGES, *EXTRA}
+    assert "_modules/unet_tutorial/unet" in sources
+    assert not [name for name in sources if not (ROOT / f"{name.removeprefix('_modules/')}.py").is_file()]
 
 
 def test_links_lead_somewhere(soups):

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+PAGES.append("_modules/unet_tutorial/unet")  # and of the pages of source, one
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 
 
