@@ -414,6 +414,15 @@ def test_weights_of_earlier_versions_fit(name):
     assert (parameters, hashlib.sha256(shapes.encode()).hexdigest()[:16]) == KEPT[name]
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_no_layer_is_built_to_be_thrown_away(name, monkeypatch):
+    made = []
+    reset = nn.modules.conv._ConvNd.reset_parameters
+    monkeypatch.setattr(nn.modules.conv._ConvNd, "reset_parameters", lambda layer: made.append(layer) or reset(layer))
+    model = MODELS[name](1, channels=(4, 8, 16))
+    assert len(made) == sum(isinstance(layer, nn.modules.conv._ConvNd) for layer in model.modules())
+
+
 def test_attention_maps_run_every_gate_once(monkeypatch):
     model, calls = MODELS["AttentionUNet"](1, channels=(4, 8, 16)).eval(), []
     attention = AttentionGate.attention

@@ -163,6 +163,10 @@ class SeparableConvBlock(nn.Module):
     padding : {"same", "none"}, default "same"
         A frame of zeros that keeps the side, or none, see `DoubleConv`.
 
+    full_first : bool, default False
+        Whether the first convolution is a full one. Split in two, it has one filter for every incoming channel, and
+        a grey image would enter a network through a single filter.
+
     Raises
     ------
     ValueError
@@ -179,7 +183,14 @@ class SeparableConvBlock(nn.Module):
     26816
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm: str = "batch", padding: str = "same"):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        norm: str = "batch",
+        padding: str = "same",
+        full_first: bool = False,
+    ):
         super().__init__()
         positive_int("in_channels", in_channels)
         positive_int("out_channels", out_channels)
@@ -187,12 +198,14 @@ class SeparableConvBlock(nn.Module):
         frame = int(option("padding", padding, PADDINGS) == "same")  # pixels around the map
         layers: list[nn.Module] = []
         for before in (in_channels, out_channels):
-            layers += [
-                nn.Conv2d(before, before, kernel_size=3, padding=frame, groups=before, bias=False),
-                nn.Conv2d(before, out_channels, kernel_size=1, bias=bias),
-                normalization(norm, out_channels),
-                nn.ReLU(inplace=True),
-            ]
+            if full_first and not layers:
+                layers += [nn.Conv2d(before, out_channels, kernel_size=3, padding=frame, bias=bias)]
+            else:
+                layers += [
+                    nn.Conv2d(before, before, kernel_size=3, padding=frame, groups=before, bias=False),
+                    nn.Conv2d(before, out_channels, kernel_size=1, bias=bias),
+                ]
+            layers += [normalization(norm, out_channels), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

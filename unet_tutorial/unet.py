@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +33,8 @@ class Encoder(nn.Module):
         The normalization, see `unet_tutorial.blocks.normalization`.
     padding : {"same", "none"}, default "same"
         A frame of zeros that keeps the side, or none, see `unet_tutorial.blocks.DoubleConv`.
+    first : torch.nn.Module, optional
+        Another block for the first stage, from ``in_channels`` to ``channels[0]``.
 
     Raises
     ------
@@ -51,11 +55,14 @@ class Encoder(nn.Module):
         block: str = "double",
         norm: str = "batch",
         padding: str = "same",
+        first: nn.Module | None = None,
     ):
         super().__init__()
         make = BLOCKS[option("block", block, BLOCKS)]
         widths = [in_channels, *channel_list(channels, bottleneck=False)]
-        self.stages = nn.ModuleList(make(a, b, norm, padding) for a, b in zip(widths, widths[1:], strict=False))
+        stages = [] if first is None else [first]
+        stages += [make(a, b, norm, padding) for a, b in itertools.pairwise(widths[len(stages) :])]
+        self.stages = nn.ModuleList(stages)
         self.pool = nn.MaxPool2d(kernel_size=2)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -211,7 +218,133 @@ class Decoder(nn.Module):
         return x
 
 
-class UNet(nn.Module):
+class EncoderDecoder(nn.Module):
+    """A network in the shape of a U, made of the parts that are handed in, and of a head.
+
+    Parameters
+    ----------
+    config : mapping
+        The arguments of the network, ``in_channels``, ``num_classes`` and ``channels`` among them.
+    encoder : torch.nn.Module
+        Maps images to ``(pooled, skips)``, see `Encoder`.
+    bottleneck : torch.nn.Module
+        Maps what was pooled to the last of ``channels``.
+    decoder : torch.nn.Module
+        Maps ``(bottleneck, skips)`` to the first of ``channels``, see `Decoder`.
+    padding : {"same", "none"}, default "same"
+        Which sizes of images the parts take, see `UNet`.
+
+    Attributes
+    ----------
+    encoder, bottleneck, decoder, head : torch.nn.Module
+        The four parts, in the order in which an image passes them.
+    config : dict
+        The arguments, so that ``type(model)(**model.config)`` builds the same architecture again.
+    depth : int
+        The number of poolings.
+
+    Raises
+    ------
+    ValueError
+        At the call, if the images are not a floating point tensor (B, in_channels, H, W), have a side below
+        ``2**depth`` (without padding: one that does not come out even), or leave batch normalization a single value to
+        average in training (one image that is 1x1 at the bottleneck).
+
+    Examples
+    --------
+    >>> config = {"in_channels": 1, "num_classes": 1, "channels": (4, 8)}
+    >>> parts = Encoder(1, (4,)), nn.Conv2d(4, 8, 1), Decoder((4, 8))
+    >>> EncoderDecoder(config, *parts)(torch.zeros(1, 1, 16, 16)).shape
+    torch.Size([1, 1, 16, 16])
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        encoder: nn.Module,
+        bottleneck: nn.Module,
+        decoder: nn.Module,
+        padding: str = "same",
+    ):
+        super().__init__()
+        self.config, self.padding = dict(config), padding
+        self.depth = len(config["channels"]) - 1
+        self.encoder, self.bottleneck, self.decoder = encoder, bottleneck, decoder
+        self.head = nn.Conv2d(config["channels"][0], config["num_classes"], kernel_size=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        check_images(x, self.config["in_channels"], self.depth, self.padding)
+        _check_batch_statistics(x, self.bottleneck, self.depth)
+        x, skips = self.encoder(x)  # (B, channels[-2], H / 2**depth, W / 2**depth)
+        x = self.bottleneck(x)  # (B, channels[-1], H / 2**depth, W / 2**depth)
+        x = self.decoder(x, skips)  # (B, channels[0], H, W)
+        return self.head(x)  # (B, num_classes, H, W): logits, no sigmoid and no softmax
+
+
+def common_config(in_channels: int, num_classes: int, channels: Sequence[int]) -> dict[str, Any]:
+    """Return the part of a config that all networks share, checked.
+
+    Parameters
+    ----------
+    in_channels, num_classes, channels
+        As in `UNet`.
+
+    Returns
+    -------
+    dict
+        The three, as whole numbers of Python.
+
+    Raises
+    ------
+    ValueError
+        If one is not positive, or ``channels`` has fewer than two entries.
+
+    Examples
+    --------
+    >>> common_config(1, 1, [4, 8])
+    {'in_channels': 1, 'num_classes': 1, 'channels': (4, 8)}
+    """
+    return {
+        "in_channels": positive_int("in_channels", in_channels),
+        "num_classes": positive_int("num_classes", num_classes),
+        "channels": channel_list(channels),
+    }
+
+
+def contracting_path(
+    config: Mapping[str, Any], block: str, norm: str, padding: str = "same", first: nn.Module | None = None
+) -> tuple[Encoder, nn.Module]:
+    """Return the encoder and the bottleneck of a network.
+
+    Parameters
+    ----------
+    config : mapping
+        What `common_config` returns.
+    block, norm, padding, first
+        As in `Encoder`.
+
+    Returns
+    -------
+    encoder : Encoder
+    bottleneck : torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown.
+
+    Examples
+    --------
+    >>> encoder, bottleneck = contracting_path(common_config(1, 1, (4, 8)), "double", "batch")
+    >>> len(encoder.stages)
+    1
+    """
+    *stages, before, last = config["channels"]
+    encoder = Encoder(config["in_channels"], (*stages, before), block, norm, padding, first)
+    return encoder, BLOCKS[block](before, last, norm, padding)
+
+
+class UNet(EncoderDecoder):
     """U-Net: image in, one logit for every class and pixel out, at the image's own size.
 
     Parameters
@@ -282,34 +415,11 @@ class UNet(nn.Module):
         skip: str = "concat",
         padding: str = "same",
     ):
-        super().__init__()
-        in_channels = positive_int("in_channels", in_channels)
-        num_classes = positive_int("num_classes", num_classes)
-        channels = channel_list(channels)
-        make = BLOCKS[option("block", block, BLOCKS)]
-        self.config = {
-            "in_channels": in_channels,
-            "num_classes": num_classes,
-            "channels": channels,
-            "block": block,
-            "norm": norm,
-            "upsample": upsample,
-            "skip": skip,
-            "padding": padding,
-        }
-        self.depth = len(channels) - 1
-        self.encoder = Encoder(in_channels, channels[:-1], block, norm, padding)
-        self.bottleneck = make(channels[-2], channels[-1], norm, padding)
-        self.decoder = Decoder(channels, block, norm, upsample, skip, padding)
-        self.head = nn.Conv2d(channels[0], num_classes, kernel_size=1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        check_images(x, self.config["in_channels"], self.depth, self.config.get("padding", "same"))
-        _check_batch_statistics(x, self.bottleneck, self.depth)
-        x, skips = self.encoder(x)  # (B, channels[-2], H / 2**depth, W / 2**depth)
-        x = self.bottleneck(x)  # (B, channels[-1], H / 2**depth, W / 2**depth)
-        x = self.decoder(x, skips)  # (B, channels[0], H, W)
-        return self.head(x)  # (B, num_classes, H, W): logits, no sigmoid and no softmax
+        config = common_config(in_channels, num_classes, channels)
+        encoder, bottleneck = contracting_path(config, block, norm, padding)
+        decoder = Decoder(config["channels"], block, norm, upsample, skip, padding)
+        options = {"block": block, "norm": norm, "upsample": upsample, "skip": skip, "padding": padding}
+        super().__init__({**config, **options}, encoder, bottleneck, decoder, padding)
 
 
 def center_crop(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

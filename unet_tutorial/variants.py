@@ -1,4 +1,4 @@
-"""Four relatives of U-Net. Each changes one thing and takes the rest from `unet_tutorial.unet`."""
+"""Four relatives of U-Net. Each hands in one part of its own, and takes the rest from `unet_tutorial.unet`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ._checks import channel_list, option
-from .blocks import AttentionGate
-from .unet import CHANNELS, Decoder, DecoderBlock, UNet, check_count
+from .blocks import AttentionGate, SeparableConvBlock
+from .unet import CHANNELS, Decoder, DecoderBlock, EncoderDecoder, UNet, check_count, common_config, contracting_path
 
 
 class AttentionDecoder(Decoder):
@@ -55,7 +55,7 @@ class AttentionDecoder(Decoder):
         return x
 
 
-class AttentionUNet(UNet):
+class AttentionUNet(EncoderDecoder):
     """U-Net whose skip connections pass through attention gates.
 
     The gates compare the skip connection with the coarser features one stage below, and weigh every pixel
@@ -104,9 +104,12 @@ class AttentionUNet(UNet):
         norm: str = "batch",
         upsample: str = "transpose",
     ):
-        super().__init__(in_channels, num_classes, channels=channels, block=block, norm=norm, upsample=upsample)
-        del self.config["skip"], self.config["padding"]
-        self.decoder = AttentionDecoder(self.config["channels"], block, norm, upsample)
+        config, options = (
+            common_config(in_channels, num_classes, channels),
+            {"block": block, "norm": norm, "upsample": upsample},
+        )
+        decoder = AttentionDecoder(config["channels"], **options)
+        super().__init__({**config, **options}, *contracting_path(config, block, norm), decoder)
 
     @torch.no_grad()
     def attention_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -142,7 +145,7 @@ class AttentionUNet(UNet):
         return maps[::-1]
 
 
-class ResidualUNet(UNet):
+class ResidualUNet(EncoderDecoder):
     """U-Net with a `unet_tutorial.blocks.ResidualConvBlock` at every stage.
 
     Parameters
@@ -186,10 +189,12 @@ class ResidualUNet(UNet):
         upsample: str = "transpose",
         skip: str = "concat",
     ):
-        super().__init__(
-            in_channels, num_classes, channels=channels, block="residual", norm=norm, upsample=upsample, skip=skip
+        config, options = (
+            common_config(in_channels, num_classes, channels),
+            {"norm": norm, "upsample": upsample, "skip": skip},
         )
-        del self.config["block"], self.config["padding"]
+        encoder, bottleneck = contracting_path(config, "residual", norm)
+        super().__init__({**config, **options}, encoder, bottleneck, Decoder(config["channels"], "residual", **options))
 
 
 class NestedDecoder(nn.Module):
@@ -247,7 +252,7 @@ class NestedDecoder(nn.Module):
         return column[0]  # (B, channels[0], H, W)
 
 
-class UNetPlusPlus(UNet):
+class UNetPlusPlus(EncoderDecoder):
     """U-Net++: between encoder and decoder, nested blocks bring the two closer step by step.
 
     The paper also takes a prediction from every node of the finest stage, in training and to prune the
@@ -294,12 +299,15 @@ class UNetPlusPlus(UNet):
         norm: str = "batch",
         upsample: str = "transpose",
     ):
-        super().__init__(in_channels, num_classes, channels=channels, block=block, norm=norm, upsample=upsample)
-        del self.config["skip"], self.config["padding"]
-        self.decoder = NestedDecoder(self.config["channels"], block, norm, upsample)
+        config, options = (
+            common_config(in_channels, num_classes, channels),
+            {"block": block, "norm": norm, "upsample": upsample},
+        )
+        decoder = NestedDecoder(config["channels"], **options)
+        super().__init__({**config, **options}, *contracting_path(config, block, norm), decoder)
 
 
-class EfficientUNet(UNet):
+class EfficientUNet(EncoderDecoder):
     """U-Net with a `unet_tutorial.blocks.SeparableConvBlock` at every stage: about an eighth of the weights.
 
     The first convolution of all is a full one. Split in two, it would have one filter for every channel of
@@ -346,25 +354,24 @@ class EfficientUNet(UNet):
         upsample: str = "bilinear",
         skip: str = "concat",
     ):
+        config, options = (
+            common_config(in_channels, num_classes, channels),
+            {"norm": norm, "upsample": upsample, "skip": skip},
+        )
+        first = SeparableConvBlock(config["in_channels"], config["channels"][0], norm, full_first=True)
+        encoder, bottleneck = contracting_path(config, "separable", norm, first=first)
         super().__init__(
-            in_channels, num_classes, channels=channels, block="separable", norm=norm, upsample=upsample, skip=skip
+            {**config, **options}, encoder, bottleneck, Decoder(config["channels"], "separable", **options)
         )
-        del self.config["block"], self.config["padding"]
-        first = self.encoder.stages[0]
-        _, pointwise, *rest = first.layers  # the depthwise convolution of the image goes
-        full = nn.Conv2d(
-            pointwise.in_channels, pointwise.out_channels, kernel_size=3, padding=1, bias=pointwise.bias is not None
-        )
-        first.layers = nn.Sequential(full, *rest)
 
 
 #: The networks, by the names under which `build` knows them.
-MODELS: dict[str, type[UNet]] = {
+MODELS: dict[str, type[EncoderDecoder]] = {
     model.__name__: model for model in (UNet, AttentionUNet, ResidualUNet, UNetPlusPlus, EfficientUNet)
 }
 
 
-def build(name: str, config: Mapping[str, Any]) -> UNet:
+def build(name: str, config: Mapping[str, Any]) -> EncoderDecoder:
     """Build a model from its class's name and its ``config``, as a checkpoint holds them.
 
     Parameters
