@@ -108,7 +108,7 @@ def test_the_key_changes_with_the_code_its_tags_the_package_and_the_libraries(mo
 
 
 def test_the_data_set_counts_where_it_is_used(monkeypatch):
-    user, other = notebook("from unet_tutorial.data import nuclei"), notebook("1")
+    user, other = notebook("from unet_tutorial.data import bbbc039"), notebook("1")
     keys = set()
     for place in ("None", "somewhere"):
         monkeypatch.setattr(dependencies, "nuclei", lambda place=place: place)

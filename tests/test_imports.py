@@ -11,10 +11,11 @@ import unet_tutorial
 
 PACKAGE = Path(unet_tutorial.__file__).parent
 # Every module, with the siblings that it may import; those of FREE are free for all. `widgets` and `live` may know any.
-FREE = {"_checks", "_kept", "_palette"}
+FREE = {"_checks", "_contract", "_kept", "_palette"}
 ALLOWED = {
     "__init__": set(),
     "_checks": set(),
+    "_contract": set(),
     "_kept": set(),
     "_palette": set(),
     "_svg": set(),
@@ -35,7 +36,7 @@ ALLOWED = {
     "training": {"checkpoints", "losses", "metrics", "plots"},  # plots when a history draws itself, and not before
     "diagnosis": {"checkpoints", "data", "training", "unet"},
     "inference": {"sizing", "training"},
-    "instances": {"metrics"},
+    "instances": set(),
 }
 ALLOWED["widgets"] = set(ALLOWED)
 ALLOWED["live"] = set(ALLOWED)
@@ -45,7 +46,8 @@ ONLY_IN = {
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
     "kornia": {"augment"},
-    "torch": set(ALLOWED) - FREE - {"__init__", "_svg", "diagram", "exercises", "plots", "records", "sizing"},
+    "torch": set(ALLOWED)
+    - {"__init__", "_checks", "_kept", "_palette", "_svg", "diagram", "exercises", "plots", "records", "sizing"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -11,22 +11,20 @@ from torch.utils.data import DataLoader
 import train_nuclei
 from unet_tutorial import records
 from unet_tutorial.augment import Augmentation, Augmented, bend
-from unet_tutorial.data.nuclei import Crops, find_nuclei, own_pictures
+from unet_tutorial.data.bbbc039 import find_nuclei
+from unet_tutorial.data.pictures import Crops, own_pictures
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
 from unet_tutorial.inference import predict
 from unet_tutorial.instances import (
     class_map,
     from_logits,
-    mean_scores,
     otsu,
     otsu_watershed,
-    scores,
     weight_map,
-    weighted_cross_entropy,
     with_targets,
 )
-from unet_tutorial.losses import bce_loss
-from unet_tutorial.metrics import average_precision
+from unet_tutorial.losses import weighted_cross_entropy
+from unet_tutorial.metrics import average_precision, scores
 from unet_tutorial.training import fit
 from unet_tutorial.unet import UNet
 
@@ -94,31 +92,18 @@ def test_one_object_or_none_has_no_neighbour(labels):
     assert class_map(labels).max() <= 1
 
 
-def test_equal_weights_are_the_plain_cross_entropy_and_zero_weights_hide_a_pixel():
-    torch.manual_seed(0)
-    logits, masks = torch.randn(2, 3, 8, 8), torch.randint(0, 3, (2, 8, 8))
-    ones = torch.ones(2, 8, 8)
-    assert weighted_cross_entropy(logits, masks, 4 * ones).item() == pytest.approx(bce_loss(logits, masks).item())
-    ones[:, :4] = 0
-    half = bce_loss(logits[:, :, 4:], masks[:, 4:]).item()
-    assert weighted_cross_entropy(logits, masks, ones).item() == pytest.approx(half)
-
-
 @pytest.mark.parametrize(
     "call, message",
     [
         (lambda: class_map(np.zeros((2, 2))), "instances must be whole numbers of shape .H, W., one label a pixel"),
         (lambda: class_map(np.full((2, 2), -1)), "labels of at least 0, but holds -1"),
-        (lambda: class_map(squares(), -1), "border must be a whole number of at least 1"),
-        (lambda: weight_map(squares(), sigma=0), "w0 must be at least 0 and sigma greater than 0"),
-        (lambda: weighted_cross_entropy(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4), torch.ones(4, 4)), "but got"),
+        (lambda: class_map(squares(), -1), "border must be a whole number of at least 0"),
+        (lambda: weight_map(squares(), sigma=0), "sigma must be a number greater than 0, but got 0"),
         (lambda: from_logits(torch.zeros(1, 3, 4, 4)), "logits must be floating point of shape .3, H, W."),
         (lambda: from_logits(torch.zeros(3, 4, 4), seed=1.0), "seed must be a probability between 0 and 1"),
         (lambda: from_logits(torch.zeros(3, 4, 4), smallest=0), "smallest must be a whole number of at least 1"),
         (lambda: otsu(np.zeros((2, 2, 3))), "image must be a numpy array of shape .H, W., but got .2, 2, 3."),
         (lambda: otsu_watershed(np.eye(4), smooth=-1), "smooth must be a number of at least 0"),
-        (lambda: scores(squares(), squares()[:3]), "both label images must have one shape"),
-        (lambda: mean_scores([], []), "of one length, at least 1, but have 0 and 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):
@@ -153,7 +138,7 @@ def test_nothing_gives_nothing():
     assert from_logits(sure(torch.zeros(16, 16, dtype=torch.int64))).max() == 0
 
 
-def test_the_opponents_find_what_stands_alone_and_the_better_one_cuts_what_touches():
+def test_the_baselines_find_what_stands_alone_and_the_better_one_cuts_what_touches():
     y, x = np.mgrid[:60, :80]
     discs = np.zeros((60, 80), dtype=np.int64)
     for number, (row, column) in enumerate([(20, 20), (20, 37), (45, 60)], start=1):
@@ -162,35 +147,6 @@ def test_the_opponents_find_what_stands_alone_and_the_better_one_cuts_what_touch
     assert scores(otsu(image), discs)["merges"] == 1
     better = scores(otsu_watershed(image), discs)
     assert better["merges"] == better["splits"] == 0 and better["f1_75"] == 1
-
-
-# How it is measured --------------------------------------------------------------------------------------------------
-
-
-def test_splits_and_merges_are_counted():
-    truth = squares()
-    cut = np.where((truth == 1) & (np.arange(40)[:, None] < 9), 20, truth)
-    assert (scores(cut, truth)["splits"], scores(cut, truth)["merges"]) == (1, 0)
-    assert scores(cut, truth)["f1_50"] == pytest.approx(8 / 9), "one part has 7 of the 12 rows, and still counts"
-    one = np.where(truth == 2, 1, truth)
-    assert (scores(one, truth)["splits"], scores(one, truth)["merges"]) == (0, 1)
-    assert scores(one, truth)["dice"] == 1, "the pixels are all right"
-
-
-def test_scores_agree_with_average_precision():
-    truth, found = squares(), squares()
-    found[found == 9] = 0
-    result = scores(found, truth)
-    assert result["ap"] == pytest.approx(3 / 4) and result["f1_50"] == result["f1_75"] == pytest.approx(6 / 7)
-    assert result["dice"] == pytest.approx(6 / 7) and result["iou"] == pytest.approx(3 / 4)
-
-
-def test_means_are_over_pictures_and_errors_are_totals():
-    truth = squares()
-    merged = np.where(truth == 2, 1, truth)
-    result = mean_scores([merged, merged, truth], [truth] * 3)
-    assert result["merges"] == 2
-    assert result["ap"] == pytest.approx((2 * scores(merged, truth)["ap"] + 1) / 3)
 
 
 # Augmentation --------------------------------------------------------------------------------------------------------
@@ -254,7 +210,7 @@ def test_what_cannot_be_augmented_is_refused():
         Augmentation()(images[..., :32], masks[..., :32], weights[..., :32])
     with pytest.raises(ValueError, match="a batch must be images .B, C, H, W., masks .B, H, W. and weights"):
         Augmentation()(images, masks[:, None], weights)
-    with pytest.raises(ValueError, match="light must be from 0 to below 1"):
+    with pytest.raises(ValueError, match="light must be"):
         Augmentation(light=1)
 
 

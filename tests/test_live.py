@@ -11,7 +11,7 @@ import torch
 
 from browser import node
 from unet_tutorial import live
-from unet_tutorial.data.nuclei import normalize
+from unet_tutorial.data.pictures import normalize
 from unet_tutorial.live import base, packing, train
 from unet_tutorial.metrics import iou, predicted_masks
 from unet_tutorial.pretrained import load_pretrained

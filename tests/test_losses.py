@@ -6,6 +6,7 @@ import monai.losses
 import pytest
 import torch
 from torch.nn.functional import softplus
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from unet_tutorial.losses import (
     CombinedLoss,
@@ -16,6 +17,7 @@ from unet_tutorial.losses import (
     dice_loss,
     focal_loss,
     tversky_loss,
+    weighted_cross_entropy,
 )
 
 FUNCTIONS = (bce_loss, dice_loss, focal_loss, tversky_loss)
@@ -184,25 +186,29 @@ L3, M3 = torch.zeros(2, 3, 4, 6), torch.zeros(2, 4, 6, dtype=torch.int64)
 @pytest.mark.parametrize(
     "logits, masks, message",
     [
-        (None, M1, "logits must be a torch tensor, but got NoneType"),
+        (None, M1, "logits must be a floating point tensor .* but got NoneType"),
         (L1, M1.numpy(), "masks must be a torch tensor, but got ndarray"),
-        (L1[0], M1[0], r"floating point of shape \(B, C, H, W\), but got torch.float32 of shape \(1, 4, 6\)"),
-        (L1.long(), M1, "logits must be floating point .* but got torch.int64"),
-        (L1[:0], M1[:0], r"logits must be floating point .* of shape \(0, 1, 4, 6\)"),
-        (L1, M1[:, 0], r"shape \(2, 1, 4, 6\) .* but got \(2, 4, 6\). Add the channel axis with masks.unsqueeze\(1\)"),
+        (L1[0], M1[0], r"floating point tensor of shape \(B, C, H, W\), but got torch.float32 of shape \(1, 4, 6\)"),
+        (L1.long(), M1, "logits must be a floating point tensor .* but got torch.int64"),
+        (L1[:0], M1[:0], r"logits must be a floating point tensor .* of shape \(0, 1, 4, 6\)"),
+        (L1, M1[:, 0], r"shape \(2, 1, 4, 6\) .* but got \(2, 4, 6\). Add the channel axis with masks\[:, None\]"),
         (L1, M1[:1], r"masks must have the shape \(2, 1, 4, 6\) .* but got \(1, 1, 4, 6\).$"),
         (L1, M1[..., :3], r"masks must have the shape \(2, 1, 4, 6\) .* but got \(2, 1, 4, 3\).$"),
-        (L1, M1.bool(), r"must be torch.float32 for logits with 1 channel, but got torch.bool. .* masks.float\(\)"),
-        (L1, M1.double(), "masks must be torch.float32 for logits with 1 channel, but got torch.float64"),
-        (L1, M1 + 255, "must hold only 0 and 1, but hold values from 255 to 255. Masks of 0 and 255 .* from_gray"),
-        (L1, M1 + 0.5, "must hold only 0 and 1, but hold values from 0.5 to 0.5"),
-        (L1, M1 * float("nan"), "must hold only 0 and 1, but hold values from nan to nan"),
-        (L3, M3[:, None], r"\(2, 4, 6\) .* but got \(2, 1, 4, 6\). Drop the channel axis with masks.squeeze\(1\)"),
-        (L3, L3, r"masks must have the shape \(2, 4, 6\) for logits of shape \(2, 3, 4, 6\), but got \(2, 3, 4, 6\).$"),
-        (L3, M3.float(), r"torch.int64 for logits with 3 channels, but got torch.float32. .* masks.long\(\)"),
-        (L3, M3.int(), "masks must be torch.int64 for logits with 3 channels, but got torch.int32"),
-        (L3, M3 + 3, "class indices 0 to 2 for logits with 3 channels, but hold 3 to 3"),
-        (L3, M3 - 1, "class indices 0 to 2 for logits with 3 channels, but hold -1 to -1"),
+        (L1, M1.bool(), r"masks must be float32 for one class, but got bool. .* masks.float\(\)"),
+        (L1, M1.double(), "masks must be float32 for one class, but got float64"),
+        (L1, M1 + 255, "masks must hold 0 and 1, but holds 0 and 255. Convert it with from_gray"),
+        (L1, M1 + 0.5, "masks must hold 0 and 1, but holds 0.5. Was it resized with interpolation"),
+        (L1, M1 * float("nan"), "masks must hold 0 and 1, but 48 of its values are NaN"),
+        (L3, M3[:, None], r"\(2, 4, 6\) .* but got \(2, 1, 4, 6\). Drop the channel axis with masks\[:, 0\]"),
+        (
+            L3,
+            L3,
+            r"masks must have the shape \(2, 4, 6\) for .*, but got \(2, 3, 4, 6\). Logits .*argmax",
+        ),
+        (L3, M3.float(), r"int64 class indices for 3 classes, but got float32. .* masks.long\(\)"),
+        (L3, M3.int(), "masks must be int64 class indices for 3 classes, but got int32"),
+        (L3, M3 + 3, "masks must hold class indices 0 to 2 for 3 classes, but holds 3 too"),
+        (L3, M3 - 1, "masks must hold class indices 0 to 2 for 3 classes, but holds -1 too"),
     ],
 )
 def test_masks_that_do_not_fit_are_refused(loss, logits, masks, message):
@@ -233,3 +239,52 @@ def test_masks_that_do_not_fit_are_refused(loss, logits, masks, message):
 def test_wrong_options_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_equal_weights_are_the_plain_cross_entropy_and_zero_weights_hide_a_pixel():
+    torch.manual_seed(0)
+    logits, masks = torch.randn(2, 3, 8, 8), torch.randint(0, 3, (2, 8, 8))
+    ones = torch.ones(2, 8, 8)
+    assert weighted_cross_entropy(logits, masks, 4 * ones).item() == pytest.approx(bce_loss(logits, masks).item())
+    ones[:, :4] = 0
+    half = bce_loss(logits[:, :, 4:], masks[:, 4:]).item()
+    assert weighted_cross_entropy(logits, masks, ones).item() == pytest.approx(half)
+    L1, M1 = one_class()
+    assert torch.equal(weighted_cross_entropy(L1, M1, torch.ones(M1.shape)), bce_loss(L1, M1)), "one class, too"
+
+
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        (None, "weights must be a torch tensor, but got NoneType"),
+        (torch.ones(4, 6), r"weights must be floating point of the masks' shape \(2, 4, 6\), but got .* \(4, 6\)"),
+        (torch.ones(2, 4, 6).long(), "weights must be floating point .* but got torch.int64"),
+        (torch.full((2, 4, 6), -1.0), "weights must be at least 0, .* but lie from -1 to -1"),
+        (torch.full((2, 4, 6), math.nan), "weights must be at least 0, .* but lie from nan to nan"),
+        (torch.zeros(2, 4, 6), "one of them more, but lie from 0 to 0. Leave a pixel out with the weight 0"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(weights, message):
+    with pytest.raises(ValueError, match=message):
+        weighted_cross_entropy(L3, M3, weights)
+
+
+class Readings(TorchDispatchMode):
+    """Count the values of tensors that Python reads: on a GPU, each waits for all the work before it."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
+        return function(*args, **(kwargs or {}))
+
+
+@ALL
+@pytest.mark.parametrize("classes", [one_class, four_classes])
+def test_a_loss_reads_one_value(loss, classes):
+    logits, masks = classes()
+    with Readings() as readings:
+        loss(logits, masks)
+    assert readings.count == 1

@@ -17,7 +17,9 @@ from unet_tutorial.metrics import (
     boundary_error,
     dice,
     iou,
+    mean_scores,
     predicted_masks,
+    scores,
 )
 
 
@@ -248,15 +250,19 @@ B3 = torch.zeros(2, 4, 6, dtype=torch.int64)
     [
         (None, B1, "pred must be a torch tensor, but got NoneType"),
         (B1, B1.numpy(), "truth must be a torch tensor, but got ndarray"),
-        (B1[:, 0], B1, r"pred must have the shape \(B, 1, H, W\) .* \(2, 4, 6\). .* pred\[:, None\] for a batch"),
-        (B1, B1[0], r"truth must have the shape \(B, 1, H, W\) .* \(1, 4, 6\). .* truth\[None\] for one image"),
+        (B1[:, 0], B1, r"pred must have the shape \(B, 1, H, W\) .* \(2, 4, 6\). Add .* with pred\[:, None\]"),
+        (
+            B1,
+            B1[0],
+            r"truth must have the shape \(B, 1, H, W\) .*\(1, 4, 6\). .* one image \(1, H, W\), truth\[None\]",
+        ),
         (B1.expand(2, 3, 4, 6), B1, r"\(B, 1, H, W\) for one class, but got \(2, 3, 4, 6\).$"),
-        (B1[:0], B1[:0], r"\(B, 1, H, W\) for one class, but got \(0, 1, 4, 6\).$"),
-        (B1.bool(), B1, "pred must be torch.float32 for one class, but got torch.bool"),
-        (B1, B1.double(), "truth must be torch.float32 for one class, but got torch.float64"),
-        (B1 - 3.5, B1, r"pred must hold only 0 and 1, .* from -3.5 to -3.5. Logits .* predicted_masks\(logits\)"),
-        (B1, B1 + 255, "truth must hold only 0 and 1, but holds values from 255 to 255. .* 0 and 255 with from_gray"),
-        (B1 * math.nan, B1, "pred must hold only 0 and 1, but holds values from nan to nan"),
+        (B1[:0], B1[:0], r"one a pixel, but got float32 of shape \(0, 1, 4, 6\).$"),
+        (B1.bool(), B1, r"pred must be float32 for one class, but got bool. Convert it with pred.float\(\)"),
+        (B1, B1.double(), "truth must be float32 for one class, but got float64"),
+        (B1 - 3.5, B1, r"pred must hold 0 and 1, but holds -3.5. Logits .* predicted_masks\(pred\)"),
+        (B1, B1 + 255, "truth must hold 0 and 1, but holds 0 and 255. Convert it with from_gray"),
+        (B1 * math.nan, B1, "pred must hold 0 and 1, but 48 of its values are NaN"),
         (B1, B1[:1], r"pred and truth must have one shape, but got \(2, 1, 4, 6\) and \(1, 1, 4, 6\)"),
     ],
 )
@@ -272,9 +278,19 @@ def test_masks_of_one_class_that_do_not_fit_are_refused(metric, pred, truth, mes
         (B3, B3[:, None], 3, r"truth must have the shape \(B, H, W\) for 3 classes, .* Drop .* with truth\[:, 0\]"),
         (torch.zeros(2, 3, 4, 6), B3, 3, r"but got \(2, 3, 4, 6\). Logits .* with predicted_masks\(pred\)"),
         (B3[0], B3, 3, r"pred must have the shape \(B, H, W\) for 3 classes, but got \(4, 6\).$"),
-        (B3.float(), B3, 3, "pred must be torch.int64 for 3 classes, but got torch.float32"),
-        (B3, B3 + 3, 3, "truth must hold class indices 0 to 2 for 3 classes, but holds 3 to 3"),
-        (B3 - 1, B3, 3, "pred must hold class indices 0 to 2 for 3 classes, but holds -1 to -1"),
+        (
+            B3.float(),
+            B3,
+            3,
+            r"pred must be int64 class indices for 3 classes, but got float32. Convert it with pred.long\(\)",
+        ),
+        (
+            B3,
+            B3 + 3,
+            3,
+            "truth must hold class indices 0 to 2 for 3 classes, but holds 3.* too. Give every class an index",
+        ),
+        (B3 - 1, B3, 3, "pred must hold class indices 0 to 2 for 3 classes, but holds -1.* too"),
         (B3, B3, 0, "num_classes must be a whole number of at least 1, but got 0"),
     ],
 )
@@ -289,12 +305,12 @@ def test_masks_of_several_classes_that_do_not_fit_are_refused(metric, pred, trut
         (lambda: IoUMetric(threshold=0), "threshold must be a probability between 0 and 1, both excluded, but got 0"),
         (lambda: IoUMetric(threshold="0.5"), "threshold must be a probability .* but got '0.5'"),
         (lambda: IoUMetric(reduction="mean"), "reduction must be one of 'images', 'pooled', but got 'mean'"),
-        (lambda: IoUMetric()(B1, B1[:, 0]), r"truth must have the shape \(B, 1, H, W\) for one class, but got \(2, 4"),
-        (lambda: IoUMetric()(B1, B1[:1]), r"must have one shape, but got \(2, 1, 4, 6\) and \(1, 1, 4, 6\)"),
+        (lambda: IoUMetric()(B1, B1[:, 0]), r"masks must have the shape \(2, 1, 4, 6\) for .* but got \(2, 4"),
+        (lambda: IoUMetric()(B1, B1[:1]), r"masks must have the shape \(2, 1, 4, 6\) for .* but got \(1, 1, 4, 6\)"),
         (lambda: predicted_masks(B1, 1.0), "threshold must be a probability between 0 and 1, both excluded, but got 1"),
         (lambda: predicted_masks(B1[0]), r"logits must be a floating point .* torch.float32 of shape \(1, 4, 6\)"),
         (lambda: predicted_masks(B1.long()), r"tensor of shape \(B, C, H, W\), but got torch.int64 of shape"),
-        (lambda: predicted_masks(None), r"floating point tensor of shape \(B, C, H, W\), but got None. Pass what"),
+        (lambda: predicted_masks(None), r"floating point tensor of shape \(B, C, H, W\), but got NoneType. Pass what"),
         (lambda: predicted_masks(B1 * math.nan), "logits must be numbers, but 48 of them are NaN"),
     ],
 )
@@ -306,12 +322,12 @@ def test_wrong_logits_and_options_are_refused(call, message):
 @pytest.mark.parametrize(
     "pred, true, thresholds, message",
     [
-        (B3, B3, (0.5,), r"instances_pred must be whole numbers of shape \(H, W\), .* got int64 of shape \(2, 4, 6\)"),
-        (B3[0], B1[0, 0], (0.5,), "instances_true must be whole numbers .* got float32 of shape"),
-        (B3[0], [[0, 1]], (0.5,), "instances_true must be whole numbers .* one label a pixel, but got list"),
-        (B3[0, :0], B3[0], (0.5,), r"instances_pred must be whole numbers .* got int64 of shape \(0, 6\)"),
-        (B3[0] - 1, B3[0], (0.5,), "instances_pred must hold labels of at least 0, but holds -1"),
-        (B3[0], B3[0, :2], (0.5,), r"both label images must have one shape, but got \(4, 6\) and \(2, 6\)"),
+        (B3, B3, (0.5,), r"pred must be whole numbers of shape \(H, W\), .* got int64 of shape \(2, 4, 6\)"),
+        (B3[0], B1[0, 0], (0.5,), "true must be whole numbers .* got float32 of shape"),
+        (B3[0], [[0, 1]], (0.5,), "true must be whole numbers .* one label a pixel, but got list"),
+        (B3[0, :0], B3[0], (0.5,), r"pred must be whole numbers .* got int64 of shape \(0, 6\)"),
+        (B3[0] - 1, B3[0], (0.5,), "pred must hold labels of at least 0, but holds -1"),
+        (B3[0], B3[0, :2], (0.5,), r"both label maps must have one shape, but got \(4, 6\) and \(2, 6\)"),
         (B3[0], B3[0], (0.4, 0.5), r"of at least 0.5 and below 1, but got \(0.4, 0.5\). .* several partners"),
         (B3[0], B3[0], (1.0,), r"thresholds must be IoU values of at least 0.5 and below 1, but got \(1.0,\)"),
         (B3[0], B3[0], (), r"thresholds must be IoU values .* but got \(\)"),
@@ -330,3 +346,51 @@ def test_the_threshold_of_the_iou_may_come_with_the_call():
     assert metric(logits, masks, threshold=0.2) == IoUMetric(threshold=0.2)(logits, masks) == 1
     with pytest.raises(ValueError, match="threshold"):
         metric(logits, masks, threshold=1.5)
+
+
+def squares() -> np.ndarray:
+    """Two squares that touch, one alone, and a gap of three pixels to a fourth."""
+    labels = np.zeros((40, 48), dtype=np.int64)
+    labels[4:16, 4:16], labels[4:16, 16:28] = 1, 2
+    labels[24:36, 4:16], labels[24:36, 19:31] = 3, 9
+    return labels
+
+
+def test_splits_and_merges_are_counted():
+    truth = squares()
+    cut = np.where((truth == 1) & (np.arange(40)[:, None] < 9), 20, truth)
+    assert (scores(cut, truth)["splits"], scores(cut, truth)["merges"]) == (1, 0)
+    assert scores(cut, truth)["f1_50"] == pytest.approx(8 / 9), "one part has 7 of the 12 rows, and still counts"
+    one = np.where(truth == 2, 1, truth)
+    assert (scores(one, truth)["splits"], scores(one, truth)["merges"]) == (0, 1)
+    assert scores(one, truth)["dice"] == 1, "the pixels are all right"
+
+
+def test_scores_agree_with_average_precision():
+    truth, found = squares(), squares()
+    found[found == 9] = 0
+    result = scores(found, truth)
+    assert result["ap"] == pytest.approx(3 / 4) and result["f1_50"] == result["f1_75"] == pytest.approx(6 / 7)
+    assert result["dice"] == pytest.approx(6 / 7) and result["iou"] == pytest.approx(3 / 4)
+
+
+def test_means_are_over_pictures_and_errors_are_totals():
+    truth = squares()
+    merged = np.where(truth == 2, 1, truth)
+    result = mean_scores([merged, merged, truth], [truth] * 3)
+    assert result["merges"] == 2
+    assert result["ap"] == pytest.approx((2 * scores(merged, truth)["ap"] + 1) / 3)
+
+
+def test_scores_of_what_does_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"both label maps must have one shape, but got \(40, 48\) and \(3, 48\)"):
+        scores(squares(), squares()[:3])
+    with pytest.raises(ValueError, match="of one length, at least 1, but have 0 and 0"):
+        mean_scores([], [])
+
+
+def test_the_iou_of_a_batch_says_how_many_logits_are_nan():
+    logits = torch.zeros(2, 1, 4, 6)
+    logits[0, 0, :2] = math.nan
+    with pytest.raises(ValueError, match="logits must be numbers, but 12 of them are NaN"):
+        IoUMetric()(logits, B1)

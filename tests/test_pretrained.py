@@ -14,7 +14,7 @@ import provenance
 import train_nuclei
 import train_weights
 from unet_tutorial import records
-from unet_tutorial.data.nuclei import InstanceDataset
+from unet_tutorial.data.pictures import InstanceDataset
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
 from unet_tutorial.pretrained import available, load_pretrained, pretrained_record
 from unet_tutorial.training import evaluate

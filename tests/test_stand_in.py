@@ -3,7 +3,7 @@
 import pytest
 
 import notebooks
-from unet_tutorial.data import nuclei
+from unet_tutorial.data import bbbc039
 
 CELLS = [c.source for c in notebooks.generate(notebooks.ROOT, "14_nuclei").cells if c.cell_type == "code"]
 LOADING = next(i for i, source in enumerate(CELLS) if "fetch_nuclei()" in source)
@@ -14,7 +14,7 @@ def test_the_chapter_goes_on_without_its_data(monkeypatch, capsys, error):
     def fetch():
         raise error
 
-    monkeypatch.setattr(nuclei, "fetch_nuclei", fetch)
+    monkeypatch.setattr(bbbc039, "fetch_nuclei", fetch)
     names = {}
     for source in CELLS[: LOADING + 2]:  # with the cell that counts what is in the data
         exec(source, names)  # noqa: S102 - as the notebook runs it

@@ -215,6 +215,8 @@ def test_the_outlines_are_not_discs():
     assert max(roundness) < 0.95 and np.mean(roundness) < 0.8
 
 
-def test_labels_stay_consecutive_where_one_is_hidden():
-    labels = synthetic._consecutive(np.array([[0, 1], [3, 3]]))
-    assert labels.tolist() == [[0, 1], [2, 2]] and labels.dtype == np.int64
+def test_no_cell_hides_another_one_entirely():
+    cells = SyntheticCellsDataset(500, image_size=synthetic.SMALLEST_SIDE)
+    for index in range(len(cells)):
+        labels = cells.instances(index).unique()
+        assert torch.equal(labels, torch.arange(len(labels)))

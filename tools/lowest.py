@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "unet_tutorial"
 # With what the tests work, and what they compare the package with. The second come without what they need, because
 # they ask for a newer torch than the package does.
-TOOLS, OPPONENTS = ("pytest", "pytest-xdist", "lightning-utilities"), ("monai", "torchmetrics")
+TOOLS, REFERENCES = ("pytest", "pytest-xdist", "lightning-utilities"), ("monai", "torchmetrics")
 
 # It is about ipywidgets 8; with 7, Jupyter shows the widget in another way than by what this test looks at.
 LEFT_OUT = "tests/test_widgets.py::test_jupyter_gets_the_widget_and_the_page_and_the_words"
@@ -52,7 +52,7 @@ def install(python: str, pins: list[str]) -> None:
         print("The small build of torch could not be had from its own source: pip takes the one it finds.", flush=True)
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off"]
     subprocess.run([*pip, *pins, *map(pin, TOOLS)], check=True)
-    subprocess.run([*pip, "--no-deps", *map(pin, OPPONENTS)], check=True)
+    subprocess.run([*pip, "--no-deps", *map(pin, REFERENCES)], check=True)
 
 
 def main() -> int:

@@ -114,7 +114,7 @@ def counts_of(step: Step) -> dict[str, int]:
 
 def has_nuclei() -> bool:
     """Return whether the data set of chapter 14 is on this computer."""
-    from unet_tutorial.data.nuclei import find_nuclei  # here, because the other steps do without torch
+    from unet_tutorial.data.bbbc039 import find_nuclei  # here, because the other steps do without torch
 
     return find_nuclei() is not None
 

@@ -2,14 +2,14 @@
 
     python tools/train_nuclei.py train          write unet_tutorial/weights/nuclei.pt and nuclei.json
     python tools/train_nuclei.py score          measure the weights that the book ships, and compare with their record
-    python tools/train_nuclei.py opponents      what a threshold and a watershed reach: results/nuclei_opponents.json
+    python tools/train_nuclei.py baselines      what a threshold and a watershed reach: results/nuclei_baselines.json
     python tools/train_nuclei.py reader         the training of chapter 14: results/nuclei_reader.json
     python tools/train_nuclei.py ablations      change one thing at a time: results/nuclei_ablations.json
     python tools/train_nuclei.py candidates     the shipped recipe beside three others, on the validation fields:
                                                 results/nuclei_candidates.json
     python tools/train_nuclei.py augmentation   what it costs beside a step: results/nuclei_augmentation.json
 
-The data set (BBBC039) is found or downloaded as `unet_tutorial.data.nuclei.fetch_nuclei` says. Everything is chosen on
+The data set (BBBC039) is found or downloaded as `unet_tutorial.data.bbbc039.fetch_nuclei` says. Everything is chosen on
 the validation split. The test split is measured once for each result that is written.
 """
 
@@ -33,16 +33,17 @@ from tqdm.auto import tqdm
 import provenance
 from unet_tutorial import records
 from unet_tutorial.augment import Augmentation, Augmented
-from unet_tutorial.data.nuclei import Crops, InstanceDataset, NucleiDataset
+from unet_tutorial.data.bbbc039 import NucleiDataset
+from unet_tutorial.data.pictures import Crops, InstanceDataset
 from unet_tutorial.inference import predict
 from unet_tutorial.instances import (
     from_logits,
-    mean_scores,
     otsu,
     otsu_watershed,
-    weighted_cross_entropy,
     with_targets,
 )
+from unet_tutorial.losses import weighted_cross_entropy
+from unet_tutorial.metrics import mean_scores
 from unet_tutorial.pretrained import load_pretrained, pretrained_record
 from unet_tutorial.training import fit
 from unet_tutorial.unet import UNet
@@ -162,7 +163,7 @@ def command_score() -> None:
         sys.exit("the average precision is not the recorded one")
 
 
-def command_opponents() -> None:
+def command_baselines() -> None:
     """Measure what needs no training, and what a perfect mask without any separation would reach."""
     content = {}
     for split in ("val", "test"):
@@ -177,7 +178,7 @@ def command_opponents() -> None:
         }
         content[split] = {name: rounded(mean_scores(preds, true)) for name, preds in found.items()}
     print(json.dumps(content, indent=1))
-    keep("nuclei_opponents", {"scores": content}, "opponents", seeds=[])
+    keep("nuclei_baselines", {"scores": content}, "baselines", seeds=[])
 
 
 def command_reader() -> None:
@@ -249,7 +250,7 @@ def main() -> int:
     commands = {"train": command_train, "score": command_score}
     commands |= {
         "augmentation": command_augmentation,
-        "opponents": command_opponents,
+        "baselines": command_baselines,
         "reader": command_reader,
         "ablations": partial(compare, "ablations", ABLATIONS, REDUCED, seeds=(0, 1), split="test"),
         "candidates": partial(compare, "candidates", CANDIDATES, SHIPPED, seeds=(0,), split="val"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 from collections.abc import Iterable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 
 
 def positive_int(name: str, value: object) -> int:
@@ -13,6 +14,30 @@ def positive_int(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, but got {value!r}.")
     return int(value)
+
+
+def whole_number(name: str, value: object) -> int:
+    """Return ``value`` as an int when it is a whole number of at least 0, of Python or numpy; refuse anything else."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise ValueError(f"{name} must be a whole number of at least 0, but got {value!r}.")
+    return int(value)
+
+
+def number(name: str, value: object, *, above_zero: bool = False) -> float:
+    """Return ``value`` when it is a finite number of at least 0, or above 0; refuse anything else."""
+    right = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not right or value < 0 or (above_zero and value == 0):
+        raise ValueError(
+            f"{name} must be a number {'greater than' if above_zero else 'of at least'} 0, but got {value!r}."
+        )
+    return float(value)
+
+
+def probability(name: str, value: object) -> float:
+    """Return ``value`` when it lies between 0 and 1, both excluded; refuse anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
+        raise ValueError(f"{name} must be a probability between 0 and 1, both excluded, but got {value!r}.")
+    return float(value)
 
 
 def option(name: str, value: object, known: Iterable[str]) -> str:

@@ -6,12 +6,11 @@ The library is kornia (Riba et al. 2020, doi:10.1109/WACV45572.2020.9093363), wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import isfinite
 
 import torch
 import torch.nn.functional as F
 
-from ._checks import positive_int
+from ._checks import number
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -53,9 +52,9 @@ class Augmentation:
     def __init__(self, *, flip: bool = True, light: float = 0.25, elastic: float = 0.0):
         import kornia.augmentation as K
 
-        if not (isfinite(light) and 0 <= light < 1) or not (isfinite(elastic) and elastic >= 0):
-            raise ValueError(f"light must be from 0 to below 1 and elastic at least 0, but got {light!r}, {elastic!r}.")
-        self.flip, self.light, self.elastic = bool(flip), float(light), float(elastic)
+        self.flip, self.light, self.elastic = bool(flip), number("light", light), number("elastic", elastic)
+        if self.light >= 1:
+            raise ValueError(f"light must be below 1, but got {light!r}: some pictures would become black.")
         steps = []
         if flip:
             steps += [K.RandomHorizontalFlip(), K.RandomVerticalFlip(), K.RandomRotation90((0, 3), p=1.0)]
@@ -86,9 +85,7 @@ class Augmentation:
         return f"Augmentation(flip={self.flip}, light={self.light}, elastic={self.elastic})"
 
 
-def bend(
-    images: torch.Tensor, masks: torch.Tensor, weights: torch.Tensor, *, pixels: float = 10.0, points: int = 3
-) -> Batch:
+def bend(images: torch.Tensor, masks: torch.Tensor, weights: torch.Tensor, *, pixels: float = 10.0) -> Batch:
     """Deform a batch elastically, as in the paper of the U-Net.
 
     Parameters
@@ -96,9 +93,7 @@ def bend(
     images, masks, weights : torch.Tensor
         (B, C, H, W) each, floating point. Masks take the nearest pixel, the others are interpolated.
     pixels : float, default 10.0
-        Standard deviation of the steps by which the points of the grid are moved.
-    points : int, default 3
-        Points of the grid along each side.
+        Standard deviation of the steps by which the 3x3 points of a grid are moved.
 
     Returns
     -------
@@ -119,8 +114,7 @@ def bend(
     from kornia.geometry.transform import remap
 
     B, _, H, W = images.shape
-    points = positive_int("points", points)
-    moves = pixels * torch.randn(B, 2, points, points, device=images.device)
+    moves = pixels * torch.randn(B, 2, 3, 3, device=images.device)
     moves = F.interpolate(moves, size=(H, W), mode="bicubic", align_corners=True)  # (B, 2, H, W), in pixels
     columns = torch.arange(W, device=images.device) + moves[:, 0]  # (B, H, W): where each pixel is taken from
     rows = torch.arange(H, device=images.device)[:, None] + moves[:, 1]

@@ -6,11 +6,12 @@ Several classes: logits (B, C, H, W) and int64 class indices (B, H, W).
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from . import _contract
+from ._checks import number
 
 
 def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -89,9 +90,45 @@ def dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1e-6, p
     0.9997
     """
     _check(logits, masks)
-    _check_number("smooth", smooth, above_zero=True)
-    overlap, predicted, true = _areas(logits, masks, per_image)
-    return 1 - ((2 * overlap + smooth) / (predicted + true + smooth)).mean()
+    return _dice_loss(logits, masks, number("smooth", smooth, above_zero=True), per_image)
+
+
+def weighted_cross_entropy(logits: torch.Tensor, masks: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """`bce_loss` in which every pixel counts as its weight says, such as that of `unet_tutorial.instances.weight_map`.
+
+    Parameters
+    ----------
+    logits : torch.Tensor
+        (B, C, H, W), what the model returns, before sigmoid or softmax.
+    masks : torch.Tensor
+        For C = 1, float32 (B, 1, H, W) of 0 and 1. For C > 1, int64 (B, H, W) of class indices.
+    weights : torch.Tensor
+        Floating point of the shape of the masks, at least 0, not all 0.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar of at least 0: the weighted mean over the pixels of the batch.
+
+    Raises
+    ------
+    ValueError
+        If shape, dtype or values of the masks do not fit the logits, or the weights do not fit the masks.
+
+    References
+    ----------
+    Ronneberger, Fischer and Brox 2015, arXiv:1505.04597, equation 1.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[[[9.0, 9.0]], [[-9.0, -9.0]]]])  # class 0, twice
+    >>> masks = torch.tensor([[[0, 1]]])  # right, wrong
+    >>> round(weighted_cross_entropy(logits, masks, torch.tensor([[[3.0, 1.0]]])).item(), 3)
+    4.5
+    """
+    _check(logits, masks)
+    _contract.weights_for(masks, weights)
+    return (_cross_entropy(logits, masks) * weights).sum() / weights.sum()
 
 
 def focal_loss(
@@ -136,7 +173,7 @@ def focal_loss(
     1.549 1.383
     """
     _check(logits, masks)
-    _check_number("gamma", gamma)
+    number("gamma", gamma)
     _check_alpha(alpha)
     if alpha is not None and logits.shape[1] > 1:
         raise ValueError(
@@ -204,9 +241,9 @@ def tversky_loss(
     True
     """
     _check(logits, masks)
-    _check_number("alpha", alpha)
-    _check_number("beta", beta)
-    _check_number("smooth", smooth, above_zero=True)
+    number("alpha", alpha)
+    number("beta", beta)
+    number("smooth", smooth, above_zero=True)
     overlap, predicted, true = _areas(logits, masks, per_image)
     priced = overlap + alpha * (predicted - overlap) + beta * (true - overlap)
     return 1 - ((overlap + smooth) / (priced + smooth)).mean()
@@ -235,7 +272,7 @@ class DiceLoss(nn.Module):
 
     def __init__(self, smooth: float = 1e-6, per_image: bool = True):
         super().__init__()
-        self.smooth = _check_number("smooth", smooth, above_zero=True)
+        self.smooth = number("smooth", smooth, above_zero=True)
         self.per_image = per_image
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -265,7 +302,7 @@ class FocalLoss(nn.Module):
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = None):
         super().__init__()
-        self.gamma = _check_number("gamma", gamma)
+        self.gamma = number("gamma", gamma)
         self.alpha = _check_alpha(alpha)
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -299,9 +336,9 @@ class TverskyLoss(nn.Module):
 
     def __init__(self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1e-6, per_image: bool = True):
         super().__init__()
-        self.alpha = _check_number("alpha", alpha)
-        self.beta = _check_number("beta", beta)
-        self.smooth = _check_number("smooth", smooth, above_zero=True)
+        self.alpha = number("alpha", alpha)
+        self.beta = number("beta", beta)
+        self.smooth = number("smooth", smooth, above_zero=True)
         self.per_image = per_image
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -334,15 +371,20 @@ class CombinedLoss(nn.Module):
 
     def __init__(self, bce_weight: float = 0.5, dice_weight: float = 0.5, smooth: float = 1e-6):
         super().__init__()
-        self.bce_weight = _check_number("bce_weight", bce_weight)
-        self.dice_weight = _check_number("dice_weight", dice_weight)
-        self.smooth = _check_number("smooth", smooth, above_zero=True)
+        self.bce_weight = number("bce_weight", bce_weight)
+        self.dice_weight = number("dice_weight", dice_weight)
+        self.smooth = number("smooth", smooth, above_zero=True)
         if bce_weight == dice_weight == 0:
             raise ValueError("bce_weight and dice_weight must not both be 0: nothing would be left to learn from.")
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        bce = bce_loss(logits, masks)
-        return self.bce_weight * bce + self.dice_weight * dice_loss(logits, masks, self.smooth)
+        bce = bce_loss(logits, masks)  # refuses masks that do not fit, so the Dice loss need not ask again
+        return self.bce_weight * bce + self.dice_weight * _dice_loss(logits, masks, self.smooth, per_image=True)
+
+
+def _dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float, per_image: bool) -> torch.Tensor:
+    overlap, predicted, true = _areas(logits, masks, per_image)
+    return 1 - ((2 * overlap + smooth) / (predicted + true + smooth)).mean()
 
 
 def _cross_entropy(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -363,7 +405,8 @@ def _areas(
         truth = masks.to(logits.dtype)
     else:
         probabilities = torch.softmax(logits, dim=1)
-        truth = F.one_hot(masks, logits.shape[1]).permute(0, 3, 1, 2).to(logits.dtype)  # (B, C, H, W)
+        classes = torch.arange(logits.shape[1], device=masks.device)[:, None, None]
+        truth = (masks[:, None] == classes).to(logits.dtype)  # (B, C, H, W)
     axes = (2, 3) if per_image else (0, 2, 3)
     return (probabilities * truth).sum(axes), probabilities.sum(axes), truth.sum(axes)
 
@@ -374,57 +417,11 @@ def _wide(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _check(logits: torch.Tensor, masks: torch.Tensor) -> None:
-    """Refuse masks that do not fit the logits. Two passes over the masks, far below a training step."""
-    for name, value in (("logits", logits), ("masks", masks)):
-        if not isinstance(value, torch.Tensor):
-            raise ValueError(f"{name} must be a torch tensor, but got {type(value).__name__}.")
-    shape = tuple(logits.shape)
-    if len(shape) != 4 or not logits.is_floating_point() or logits.numel() == 0:
-        raise ValueError(
-            f"logits must be floating point of shape (B, C, H, W), but got {logits.dtype} of shape {shape}. "
-            f"Pass what the model returns for a batch."
-        )
-    one_class = shape[1] == 1
-    expected = shape if one_class else (shape[0], *shape[2:])
-    if tuple(masks.shape) != expected:
-        hint = ""
-        if one_class and tuple(masks.shape) == (shape[0], *shape[2:]):
-            hint = " Add the channel axis with masks.unsqueeze(1)."
-        elif not one_class and tuple(masks.shape) == (shape[0], 1, *shape[2:]):
-            hint = " Drop the channel axis with masks.squeeze(1)."
-        raise ValueError(
-            f"masks must have the shape {expected} for logits of shape {shape}, but got {tuple(masks.shape)}.{hint}"
-        )
-    dtype = torch.float32 if one_class else torch.int64
-    if masks.dtype != dtype:
-        convert = "masks.float()" if one_class else "masks.long()"
-        raise ValueError(
-            f"masks must be {dtype} for logits with {shape[1]} channel{'' if one_class else 's'}, "
-            f"but got {masks.dtype}. Convert them with {convert}."
-        )
-    if one_class and not torch.equal(masks * masks, masks):  # only 0 and 1 are their own squares; NaN equals nothing
-        raise ValueError(
-            f"masks must hold only 0 and 1, but hold values from {masks.min():g} to {masks.max():g}. "
-            f"Masks of 0 and 255 are converted by from_gray; check_mask says what is wrong with others."
-        )
-    if not one_class:
-        low, high = (int(value) for value in torch.aminmax(masks))
-        if low < 0 or high >= shape[1]:
-            raise ValueError(
-                f"masks must hold class indices 0 to {shape[1] - 1} for logits with {shape[1]} channels, "
-                f"but hold {low} to {high}."
-            )
-
-
-def _check_number(name: str, value: float, above_zero: bool = False) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < 0 or (above_zero and value == 0):
-        least = "greater than 0" if above_zero else "of at least 0"
-        raise ValueError(f"{name} must be a number {least}, but got {value!r}.")
-    return value
+    _contract.logits(logits)
+    _contract.masks_for(logits, masks)
 
 
 def _check_alpha(alpha: float | None) -> float | None:
-    if alpha is not None and _check_number("alpha", alpha) > 1:
+    if alpha is not None and number("alpha", alpha) > 1:
         raise ValueError(f"alpha must lie between 0 and 1, but got {alpha!r}.")
     return alpha

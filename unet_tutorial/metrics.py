@@ -12,8 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy import ndimage
+from skimage.metrics import contingency_table
+from skimage.segmentation import relabel_sequential
 
-from ._checks import option, positive_int
+from . import _contract
+from ._checks import option, positive_int, probability
+from ._contract import ArrayLike
 
 REDUCTIONS = ("images", "pooled")
 AP_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -46,18 +50,10 @@ def predicted_masks(logits: torch.Tensor, threshold: float = 0.5) -> torch.Tenso
     >>> predicted_masks(torch.tensor([[[[-2.0, 0.1, 3.0]]]]))
     tensor([[[[0., 1., 1.]]]])
     """
-    _check_threshold(threshold)
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 4 or not logits.is_floating_point():
-        came = f"{logits.dtype} of shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else repr(logits)
-        raise ValueError(
-            f"logits must be a floating point tensor of shape (B, C, H, W), but got {came}. "
-            f"Pass what the model returns for a batch."
-        )
-    if logits.isnan().any():
-        raise ValueError(f"logits must be numbers, but {int(logits.isnan().sum())} of them are NaN.")
-    if logits.shape[1] == 1:
-        return (torch.sigmoid(logits) > threshold).float()
-    return logits.argmax(dim=1)  # (B, H, W)
+    probability("threshold", threshold)
+    _contract.logits(logits)
+    _check_nan(int(logits.isnan().sum()))
+    return _predicted_masks(logits, threshold)
 
 
 def iou(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch.Tensor:
@@ -89,7 +85,7 @@ def iou(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch.
     >>> iou(pred, truth)
     tensor([0.3333])
     """
-    overlap, predicted, true = _areas(pred, truth, num_classes)
+    overlap, predicted, true = _checked_areas(pred, truth, num_classes)
     return _ratio(overlap, predicted + true - overlap)
 
 
@@ -124,7 +120,7 @@ def dice(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch
     >>> dice(pred, truth)
     tensor([0.5000])
     """
-    overlap, predicted, true = _areas(pred, truth, num_classes)
+    overlap, predicted, true = _checked_areas(pred, truth, num_classes)
     return _ratio(2 * overlap, predicted + true)
 
 
@@ -154,18 +150,23 @@ class IoUMetric:
     """
 
     def __init__(self, threshold: float = 0.5, reduction: str = "images"):
-        self.threshold = _check_threshold(threshold)
+        self.threshold = probability("threshold", threshold)
         self.reduction = option("reduction", reduction, REDUCTIONS)
 
     def __call__(self, logits: torch.Tensor, masks: torch.Tensor, threshold: float | None = None) -> float:
-        pred = predicted_masks(logits, self.threshold if threshold is None else threshold)
-        overlap, predicted, true = _areas(pred, masks, logits.shape[1])
+        threshold = self.threshold if threshold is None else probability("threshold", threshold)
+        _contract.logits(logits)
+        _contract.masks_for(logits, masks)
+        overlap, predicted, true = _areas(_predicted_masks(logits, threshold), masks, logits.shape[1])
         if self.reduction == "pooled":
             overlap, predicted, true = (area.sum(0, keepdim=True) for area in (overlap, predicted, true))
         scores = _ratio(overlap, predicted + true - overlap)  # (B,) or (B, C); B = 1 where pooled
         if scores.ndim == 2:
             scores = scores.nanmean(dim=1)
-        return scores.mean().item()
+        # Both at once: on a GPU, every number that Python reads waits for all the work before it.
+        score, nan = torch.stack([scores.double().mean(), logits.isnan().sum().double()]).tolist()
+        _check_nan(int(nan))
+        return score
 
     def __repr__(self) -> str:
         return f"IoUMetric(threshold={self.threshold}, reduction={self.reduction!r})"
@@ -212,8 +213,8 @@ def boundary_error(pred: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def average_precision(
-    instances_pred: torch.Tensor | np.ndarray,
-    instances_true: torch.Tensor | np.ndarray,
+    pred: ArrayLike,
+    true: ArrayLike,
     thresholds: Sequence[float] = AP_THRESHOLDS,
 ) -> torch.Tensor:
     """How many objects of one picture are found one by one: TP / (TP + FP + FN) at several strictnesses.
@@ -224,7 +225,7 @@ def average_precision(
 
     Parameters
     ----------
-    instances_pred, instances_true : torch.Tensor or numpy.ndarray
+    pred, true : torch.Tensor or numpy.ndarray
         (H, W) whole numbers, 0 background, every other number one object. The numbers need not be
         consecutive, nor the same in both.
     thresholds : sequence of float, default 0.5 to 0.95 in steps of 0.05
@@ -255,23 +256,104 @@ def average_precision(
     tensor([0.3333, 0.0000])
     """
     thresholds = _check_ap_thresholds(thresholds)
-    pred, true = _labels("instances_pred", instances_pred), _labels("instances_true", instances_true)
-    if pred.shape != true.shape:
-        raise ValueError(f"both label images must have one shape, but got {pred.shape} and {true.shape}.")
-    overlaps = _instance_iou(pred, true)  # (objects in pred, objects in true)
-    objects = sum(overlaps.shape)
-    if objects == 0:
-        return torch.ones(len(thresholds))
-    found = [int((overlaps > threshold).sum()) for threshold in thresholds]
-    return torch.tensor([tp / (objects - tp) for tp in found], dtype=torch.float32)  # objects = 2 TP + FP + FN
+    return _average_precision(_shared_pixels(pred, true), thresholds)
+
+
+def scores(pred: ArrayLike, true: ArrayLike) -> dict[str, float]:
+    """Measure the objects of one picture.
+
+    Parameters
+    ----------
+    pred, true : torch.Tensor or numpy.ndarray
+        Instance maps (H, W) of one size.
+
+    Returns
+    -------
+    dict of str to float
+        ``dice`` and ``iou``: of all objects' pixels together against the background. ``ap``: mean of
+        `average_precision` over IoU 0.50 to 0.95. ``f1_50`` and ``f1_75``: the F1 score of the
+        objects, where an overlap above IoU 0.5 or 0.75 counts as found. ``splits``: true objects within which two or
+        more predicted ones lie. ``merges``: predicted objects within which two or more true ones lie. An object
+        lies within another one if more than half of its pixels do.
+
+    Raises
+    ------
+    ValueError
+        If the maps are not whole numbers of at least 0 of shape (H, W), both the same.
+
+    Examples
+    --------
+    >>> true = np.array([[1, 1, 1, 1, 0, 2, 2, 3, 3]])
+    >>> pred = np.array([[1, 1, 2, 2, 0, 3, 3, 3, 3]])
+    >>> found = scores(pred, true)
+    >>> found["dice"], found["f1_50"], found["splits"], found["merges"]
+    (1.0, 0.0, 1, 1)
+    """
+    shared = _shared_pixels(pred, true)
+    by_threshold = _average_precision(shared, AP_THRESHOLDS)  # (10,)
+    overlap = shared[1:, 1:].sum()  # pixels that are an object in both
+    areas = shared[1:].sum() + shared[:, 1:].sum()
+    f1 = 2 * by_threshold / (1 + by_threshold)  # TP / (TP + FP + FN) becomes 2 TP / (2 TP + FP + FN)
+    return {
+        "dice": float(2 * overlap / areas) if areas else 1.0,
+        "iou": float(overlap / (areas - overlap)) if areas else 1.0,
+        "ap": by_threshold.mean().item(),
+        "f1_50": f1[0].item(),
+        "f1_75": f1[5].item(),
+        "splits": _holding_several(shared),
+        "merges": _holding_several(shared.T),
+    }
+
+
+def mean_scores(preds: Sequence[ArrayLike], trues: Sequence[ArrayLike]) -> dict[str, float]:
+    """Measure the objects of several pictures: every picture counts the same.
+
+    Parameters
+    ----------
+    preds, trues : sequence of torch.Tensor or numpy.ndarray
+        Instance maps, in the same order.
+
+    Returns
+    -------
+    dict of str to float
+        As `scores`: means over the pictures, but ``splits`` and ``merges`` are counted over all of them.
+
+    Raises
+    ------
+    ValueError
+        If there is no picture, or not one prediction for every truth, or as `scores`.
+
+    Examples
+    --------
+    >>> empty, one = np.zeros((2, 2), dtype=int), np.ones((2, 2), dtype=int)
+    >>> mean_scores([empty, one], [empty, empty])["ap"]  # nothing found where nothing is: 1; a false alarm: 0
+    0.5
+    """
+    if not len(preds) == len(trues) > 0:
+        raise ValueError(f"preds and trues must be of one length, at least 1, but have {len(preds)} and {len(trues)}.")
+    found = [scores(pred, true) for pred, true in zip(preds, trues, strict=True)]
+    totals = {name: sum(one[name] for one in found) for name in found[0]}
+    return {name: total if name in ("splits", "merges") else total / len(found) for name, total in totals.items()}
+
+
+def _predicted_masks(logits: torch.Tensor, threshold: float) -> torch.Tensor:
+    if logits.shape[1] == 1:
+        return (torch.sigmoid(logits) > threshold).float()
+    return logits.argmax(dim=1)  # (B, H, W)
+
+
+def _checked_areas(
+    pred: torch.Tensor, truth: torch.Tensor, num_classes: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    positive_int("num_classes", num_classes)
+    _check_masks(pred, truth, num_classes)
+    return _areas(pred, truth, num_classes)
 
 
 def _areas(
     pred: torch.Tensor, truth: torch.Tensor, num_classes: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return overlap, predicted area and true area in pixels: (B,) for one class, (B, C) for several."""
-    positive_int("num_classes", num_classes)
-    _check_masks(pred, truth, num_classes)
     if num_classes == 1:
         pred, truth = pred[:, 0].bool(), truth[:, 0].bool()  # (B, H, W)
     else:
@@ -296,69 +378,45 @@ def _surface_distance(pred: np.ndarray, truth: np.ndarray) -> float:
     return float(np.concatenate([to_truth, to_pred]).mean())
 
 
-def _instance_iou(pred: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Return the IoU of every object in ``pred`` with every object in ``true``."""
-    names_pred, pred = np.unique(pred, return_inverse=True)
-    names_true, true = np.unique(true, return_inverse=True)
-    pairs = np.ravel(pred) * names_true.size + np.ravel(true)
-    both = np.bincount(pairs, minlength=names_pred.size * names_true.size)
-    both = both.reshape(names_pred.size, names_true.size)  # pixels of every pair
-    union = both.sum(1, keepdims=True) + both.sum(0, keepdims=True) - both
-    return (both / union)[names_pred != 0][:, names_true != 0]
+def _shared_pixels(pred: object, true: object) -> np.ndarray:
+    """Count the pixels that each object of one label map shares with each of another, (1 + objects, 1 + objects).
+
+    The objects are numbered anew, from 1; row and column 0 are the background.
+    """
+    pred, true = _contract.label_map("pred", pred), _contract.label_map("true", true)
+    if pred.shape != true.shape:
+        raise ValueError(f"both label maps must have one shape, but got {pred.shape} and {true.shape}.")
+    return contingency_table(relabel_sequential(pred)[0], relabel_sequential(true)[0]).toarray()
+
+
+def _average_precision(shared: np.ndarray, thresholds: Sequence[float]) -> torch.Tensor:
+    union = shared.sum(1, keepdims=True) + shared.sum(0, keepdims=True) - shared
+    overlaps = (shared / np.maximum(union, 1))[1:, 1:]  # IoU of each object in pred with each in true
+    objects = sum(overlaps.shape)
+    if objects == 0:
+        return torch.ones(len(thresholds))
+    found = [int((overlaps > threshold).sum()) for threshold in thresholds]
+    return torch.tensor([tp / (objects - tp) for tp in found], dtype=torch.float32)  # objects = 2 TP + FP + FN
+
+
+def _holding_several(shared: np.ndarray) -> int:
+    """Count the columns' objects within which two or more of the rows' lie with more than half of their pixels."""
+    within = 2 * shared > shared.sum(axis=1, keepdims=True)
+    return int((within[1:, 1:].sum(axis=0) > 1).sum())
 
 
 def _check_masks(pred: torch.Tensor, truth: torch.Tensor, num_classes: int) -> None:
     """Refuse two masks that are not both what ``num_classes`` asks for."""
-    axes, dtype = ("(B, 1, H, W)", torch.float32) if num_classes == 1 else ("(B, H, W)", torch.int64)
     for name, mask in (("pred", pred), ("truth", truth)):
-        if not isinstance(mask, torch.Tensor):
-            raise ValueError(f"{name} must be a torch tensor, but got {type(mask).__name__}.")
-        right = mask.ndim == 3 if num_classes > 1 else mask.ndim == 4 and mask.shape[1] == 1
-        if not right or mask.numel() == 0:
-            raise ValueError(
-                f"{name} must have the shape {axes} for {_classes(num_classes)}, but got {tuple(mask.shape)}."
-                f"{_axes_hint(name, mask, num_classes)}"
-            )
-        if mask.dtype != dtype:
-            raise ValueError(f"{name} must be {dtype} for {_classes(num_classes)}, but got {mask.dtype}.")
-        _check_range(name, mask, num_classes)
+        _contract.tensor(name, mask)
+        _contract.mask(name, mask, num_classes, batch=True)
     if pred.shape != truth.shape:
         raise ValueError(f"pred and truth must have one shape, but got {tuple(pred.shape)} and {tuple(truth.shape)}.")
 
 
-def _check_range(name: str, mask: torch.Tensor, num_classes: int) -> None:
-    if num_classes == 1 and not torch.equal(mask * mask, mask):  # only 0 and 1 are their own squares
-        raise ValueError(
-            f"{name} must hold only 0 and 1, but holds values from {mask.min():g} to {mask.max():g}. "
-            f"Logits become a mask with predicted_masks(logits), 0 and 255 with from_gray."
-        )
-    low, high = (int(value) for value in torch.aminmax(mask))
-    if num_classes > 1 and (low < 0 or high >= num_classes):
-        raise ValueError(
-            f"{name} must hold class indices 0 to {num_classes - 1} for {num_classes} classes, "
-            f"but holds {low} to {high}."
-        )
-
-
-def _classes(num_classes: int) -> str:
-    return "one class" if num_classes == 1 else f"{num_classes} classes"
-
-
-def _axes_hint(name: str, mask: torch.Tensor, num_classes: int) -> str:
-    if num_classes == 1 and mask.ndim == 3:
-        return f" Add the missing axis: {name}[None] for one image (1, H, W), {name}[:, None] for a batch (B, H, W)."
-    if num_classes > 1 and mask.ndim == 4 and mask.shape[1] == 1:
-        return f" Drop the channel axis with {name}[:, 0]."
-    if num_classes > 1 and mask.ndim == 4 and mask.shape[1] == num_classes:
-        return f" Logits become class indices with predicted_masks({name})."
-    return ""
-
-
-def _check_threshold(threshold: float) -> float:
-    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if not number or not 0 < threshold < 1:
-        raise ValueError(f"threshold must be a probability between 0 and 1, both excluded, but got {threshold!r}.")
-    return threshold
+def _check_nan(number: int) -> None:
+    if number:
+        raise ValueError(f"logits must be numbers, but {number} of them are NaN.")
 
 
 def _check_ap_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
@@ -371,13 +429,3 @@ def _check_ap_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
             f"Below 0.5, an object may have several partners."
         )
     return thresholds
-
-
-def _labels(name: str, labels: torch.Tensor | np.ndarray) -> np.ndarray:
-    values = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else labels
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "iu" or values.size == 0:
-        came = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(labels).__name__
-        raise ValueError(f"{name} must be whole numbers of shape (H, W), one label a pixel, but got {came}.")
-    if values.min() < 0:
-        raise ValueError(f"{name} must hold labels of at least 0, but holds {values.min()}.")
-    return values

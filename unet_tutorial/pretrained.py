@@ -62,7 +62,7 @@ def load_pretrained(name: str = "cells") -> nn.Module:
     name : str, default "cells"
         One of `available`. ``"cells"`` is a `unet_tutorial.unet.UNet` for grey images that was trained on
         `unet_tutorial.data.synthetic.SyntheticCellsDataset`. ``"nuclei"`` is one for the real pictures of
-        `unet_tutorial.data.nuclei.NucleiDataset`, with three classes, see `unet_tutorial.instances`.
+        `unet_tutorial.data.bbbc039.NucleiDataset`, with three classes, see `unet_tutorial.instances`.
 
     Returns
     -------

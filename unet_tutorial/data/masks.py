@@ -11,12 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from .. import _contract
 from .._checks import positive_int
+from .._contract import ArrayLike
 
-MaskLike = torch.Tensor | np.ndarray
 
-
-def check_mask(mask: MaskLike, num_classes: int = 1, image: MaskLike | None = None) -> None:
+def check_mask(mask: ArrayLike, num_classes: int = 1, image: ArrayLike | None = None) -> None:
     """Refuse a mask that does not keep the contract, and say how to mend it.
 
     Parameters
@@ -43,26 +43,12 @@ def check_mask(mask: MaskLike, num_classes: int = 1, image: MaskLike | None = No
     ValueError: mask must hold 0 and 1, but holds 0 and 255. Convert it with from_gray(mask), or divide by 255.
     """
     positive_int("num_classes", num_classes)
-    values = _numbers("mask", mask)
-    binary = num_classes == 1
-    _check_axes(values, binary)
-    dtype = str(mask.dtype).removeprefix("torch.")
-    if binary:
-        _check_binary_values(values)
-        if dtype != "float32":
-            raise ValueError(f"mask must be float32, but got {dtype}. Convert it with from_gray(mask).")
-    else:
-        _check_class_values(values, num_classes)
-        if dtype != "int64":
-            raise ValueError(
-                f"mask must hold class indices as int64, but got {dtype}. "
-                f"Convert it with mask.long(), or in numpy mask.astype('int64')."
-            )
+    _contract.mask("mask", mask, num_classes)
     if image is not None:
-        _check_same_size(tuple(mask.shape), tuple(_numbers("image", image).shape), binary)
+        _check_same_size(tuple(mask.shape), tuple(_contract.numbers("image", image).shape), num_classes == 1)
 
 
-def check_pair(image: MaskLike, mask: MaskLike, num_classes: int = 1) -> None:
+def check_pair(image: ArrayLike, mask: ArrayLike, num_classes: int = 1) -> None:
     """Refuse a sample of a data set whose image or mask a network cannot learn from.
 
     Parameters
@@ -93,8 +79,8 @@ def check_pair(image: MaskLike, mask: MaskLike, num_classes: int = 1) -> None:
     check_mask(mask, num_classes, image)
 
 
-def _check_image(image: MaskLike) -> None:
-    values = _numbers("image", image)
+def _check_image(image: ArrayLike) -> None:
+    values = _contract.numbers("image", image)
     if values.ndim not in (3, 4):
         raise ValueError(f"image must have the shape (C, H, W) or (B, C, H, W), but got {values.shape}.")
     if values.dtype.kind != "f":
@@ -111,7 +97,7 @@ def _check_image(image: MaskLike) -> None:
         )
 
 
-def from_gray(array: MaskLike, threshold: float | None = None) -> torch.Tensor:
+def from_gray(array: ArrayLike, threshold: float | None = None) -> torch.Tensor:
     """Turn a grey picture of two values, such as 0 and 255, into a mask.
 
     Parameters
@@ -138,7 +124,7 @@ def from_gray(array: MaskLike, threshold: float | None = None) -> torch.Tensor:
     tensor([[[0., 1.],
              [1., 0.]]])
     """
-    values = _numbers("array", array)
+    values = _contract.numbers("array", array)
     if values.ndim == 3 and values.shape[0] == 1:
         values = values[0]
     if values.ndim != 2:
@@ -152,7 +138,7 @@ def from_gray(array: MaskLike, threshold: float | None = None) -> torch.Tensor:
         found = np.unique(values)
         if (found != 0).sum() > 1:
             raise ValueError(
-                f"array must hold zero and at most one other value, but holds {_listed(found)}. "
+                f"array must hold zero and at most one other value, but holds {_contract.listed(found)}. "
                 f"Give a threshold, such as from_gray(array, threshold=127), or load the mask before it was resized."
             )
         inside = values != 0
@@ -161,7 +147,7 @@ def from_gray(array: MaskLike, threshold: float | None = None) -> torch.Tensor:
     return torch.from_numpy(inside.astype(np.float32))[None]  # (1, H, W)
 
 
-def from_colors(rgb: MaskLike, palette: Mapping[tuple[int, int, int], int]) -> torch.Tensor:
+def from_colors(rgb: ArrayLike, palette: Mapping[tuple[int, int, int], int]) -> torch.Tensor:
     """Turn a colour picture, one colour a class, into class indices.
 
     Parameters
@@ -188,7 +174,7 @@ def from_colors(rgb: MaskLike, palette: Mapping[tuple[int, int, int], int]) -> t
     >>> from_colors(rgb, {(0, 0, 0): 0, (255, 0, 0): 1})
     tensor([[0, 1]])
     """
-    values = _numbers("rgb", rgb)
+    values = _contract.numbers("rgb", rgb)
     if values.ndim != 3 or values.shape[2] != 3 or values.dtype != np.uint8:
         raise ValueError(f"rgb must be uint8 of shape (H, W, 3), but got {values.dtype} of shape {values.shape}.")
     classes = {_color_code(color): _class_index(color, index) for color, index in palette.items()}
@@ -206,7 +192,7 @@ def from_colors(rgb: MaskLike, palette: Mapping[tuple[int, int, int], int]) -> t
     return torch.from_numpy(lookup[where].reshape(codes.shape))  # (H, W)
 
 
-def resize_mask(mask: MaskLike, size: tuple[int, int]) -> torch.Tensor:
+def resize_mask(mask: ArrayLike, size: tuple[int, int]) -> torch.Tensor:
     """Resize a mask to another height and width. Every new pixel takes the value of the nearest old one.
 
     Interpolation would mix values and invent classes: between class 0 and class 2 it finds a class 1.
@@ -236,89 +222,13 @@ def resize_mask(mask: MaskLike, size: tuple[int, int]) -> torch.Tensor:
     """
     if not isinstance(size, (tuple, list)) or len(size) != 2:
         raise ValueError(f"size must be (height, width), but got {size!r}.")
-    values = _numbers("mask", mask)
+    values = _contract.numbers("mask", mask)
     check_mask(mask, 1 if values.dtype.kind == "f" else max(2, int(values.max()) + 1))
     picked = []
     for name, new, old in zip(("height", "width"), size, values.shape[-2:], strict=True):
         positive_int(f"the {name} in size", new)
         picked.append((2 * np.arange(new) + 1) * old // (2 * new))  # the old pixel under each new pixel's centre
     return torch.from_numpy(values[..., picked[0][:, None], picked[1]])  # (..., height, width)
-
-
-def _numbers(name: str, value: object) -> np.ndarray:
-    """Return what a tensor or an array holds; refuse what is neither, holds no numbers, or is empty."""
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        values = (value.float() if value.dtype == torch.bfloat16 else value).numpy()  # numpy has no bfloat16
-    elif isinstance(value, np.ndarray):
-        values = value
-    else:
-        raise ValueError(
-            f"{name} must be a torch tensor or a numpy array, but got {type(value).__name__}. "
-            f"Convert it with numpy.asarray({name})."
-        )
-    if values.dtype.kind not in "biuf" or values.size == 0:
-        raise ValueError(
-            f"{name} must hold real numbers, one a pixel, but got {values.dtype} of shape {tuple(values.shape)}."
-        )
-    return values
-
-
-def _check_axes(values: np.ndarray, binary: bool) -> None:
-    """Refuse axes that the contract does not know. Colour and 0/255 masks have messages of their own."""
-    shape = values.shape
-    right = (len(shape) in (3, 4) and shape[-3] == 1) if binary else len(shape) in (2, 3)
-    if right and not (not binary and values.dtype == np.uint8 and shape[-1] == 3):
-        return
-    if len(shape) >= 3 and (shape[-1] == 3 or (shape[-3] == 3 and values.max() > 1)):
-        raise ValueError(
-            f"mask must hold one number a pixel, but got shape {shape} with three colours. "
-            f"Convert it with from_colors(mask, palette), which takes (H, W, 3)."
-        )
-    if not binary:
-        hint = " Drop the channel axis with mask[:, 0]." if len(shape) == 4 and shape[1] == 1 else ""
-        raise ValueError(f"mask must have the shape (H, W) or (B, H, W) for class indices, but got {shape}.{hint}")
-    _check_not_255(values)
-    hint = {2: " Add the channel axis with mask[None].", 3: " Add the channel axis with mask[:, None]."}
-    raise ValueError(f"mask must have the shape (1, H, W) or (B, 1, H, W), but got {shape}.{hint.get(len(shape), '')}")
-
-
-def _check_not_255(values: np.ndarray) -> None:
-    if (values == 255).any() and ((values == 0) | (values == 255)).all():
-        raise ValueError(
-            "mask must hold 0 and 1, but holds 0 and 255. Convert it with from_gray(mask), or divide by 255."
-        )
-
-
-def _check_binary_values(values: np.ndarray) -> None:
-    if np.isnan(values).any():
-        raise ValueError(f"mask must hold 0 and 1, but {int(np.isnan(values).sum())} of its values are NaN.")
-    _check_not_255(values)
-    if ((values == 0) | (values == 1)).all():
-        return
-    found = np.unique(values)
-    hint = "Convert it with from_gray(mask, threshold=...)."
-    if values.min() >= 0 and values.max() <= 1:
-        hint = "Was it resized with interpolation? Resize the original with resize_mask."
-    elif (found == found.round()).all():
-        hint = "Are these labels of objects or classes? mask > 0 is the object; several classes need num_classes."
-    raise ValueError(f"mask must hold 0 and 1, but holds {_listed(found)}. {hint}")
-
-
-def _check_class_values(values: np.ndarray, num_classes: int) -> None:
-    if np.isnan(values).any():
-        raise ValueError(f"mask must hold class indices, but {int(np.isnan(values).sum())} of its values are NaN.")
-    if values.dtype.kind == "f" and (values != values.round()).any():
-        raise ValueError(
-            f"mask must hold class indices, but holds {_listed(np.unique(values))}. "
-            f"Was it resized with interpolation? Resize the original with resize_mask."
-        )
-    wrong = np.unique(values[(values < 0) | (values >= num_classes)])
-    if wrong.size:
-        raise ValueError(
-            f"mask must hold class indices 0 to {num_classes - 1} for num_classes={num_classes}, "
-            f"but holds {_listed(wrong)} too. Give every class an index, or count them again."
-        )
 
 
 def _check_same_size(mask: tuple[int, ...], image: tuple[int, ...], binary: bool) -> None:
@@ -333,12 +243,6 @@ def _check_same_size(mask: tuple[int, ...], image: tuple[int, ...], binary: bool
     expected = (*batch, 1, *image[-2:]) if binary else (*batch, *image[-2:])
     if mask != expected:
         raise ValueError(f"mask must have the shape {expected} for an image of shape {image}, but got {mask}.")
-
-
-def _listed(found: np.ndarray) -> str:
-    """Name up to six values, and say how many there are in all."""
-    names = ", ".join(f"{value:g}" for value in found[:6].tolist())
-    return names if found.size <= 6 else f"{names}, ... ({found.size} different values)"
 
 
 def _color_code(color: object) -> int:

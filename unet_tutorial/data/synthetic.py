@@ -14,7 +14,7 @@ import torch
 from scipy import ndimage
 from torch.utils.data import Dataset
 
-from .._checks import option, positive_int
+from .._checks import option, positive_int, whole_number
 
 SPLITS = ("train", "val", "test")
 SMALLEST_SIDE = 32  # below this, the objects are too small to have a shape
@@ -28,9 +28,7 @@ class _SyntheticDataset(Dataset):
     ):
         self.num_samples = positive_int("num_samples", num_samples)
         self.image_size = _image_size(image_size)
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"seed must be a whole number of at least 0, but got {seed!r}.")
-        self.seed = seed
+        self.seed = whole_number("seed", seed)
         self.split = option("split", split, SPLITS)
 
     def __len__(self) -> int:
@@ -190,7 +188,6 @@ def draw_cells(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
         body += light[box] + 0.09 * grain[box]
         np.copyto(image[box], body, where=inside)
         np.copyto(labels[box], number, where=inside)
-    labels = _consecutive(labels)
 
     ndimage.gaussian_filter(image, rng.uniform(0.7, 1.0), output=image, truncate=3)
     image += rng.uniform(0.03, 0.05) * rng.standard_normal(size, dtype=np.float32)
@@ -264,13 +261,6 @@ def _shape(
         wave = (wave + coefficient) * unit
     outline = np.float32(radius) * (1 + (wave * unit).real)
     return box, 1 - distance / outline
-
-
-def _consecutive(labels: np.ndarray) -> np.ndarray:
-    """Number the labels 1 to n again: in a tiny picture, a cell may hide another one entirely."""
-    seen = np.bincount(labels.ravel()) > 0
-    seen[0] = True
-    return (np.cumsum(seen, dtype=np.int64) - 1)[labels]
 
 
 def _noise(rng: np.random.Generator, size: tuple[int, int], step: int) -> np.ndarray:
