@@ -11,18 +11,20 @@ import unet_tutorial
 
 PACKAGE = Path(unet_tutorial.__file__).parent
 # Every module, with the siblings that it may import; those of FREE are free for all. `widgets` and `live` may know any.
-FREE = {"_checks", "_contract", "_kept", "_palette"}
+FREE = {"_checks", "_contract", "_kept", "_modes", "_palette"}
 ALLOWED = {
     "__init__": set(),
     "_checks": set(),
     "_contract": set(),
     "_kept": set(),
+    "_modes": set(),
     "_palette": set(),
     "_svg": set(),
     "augment": set(),
     "blocks": set(),
     "checkpoints": set(),
     "data": set(),
+    "devices": set(),
     "diagram": {"_svg", "sizing"},
     "exercises": set(),
     "losses": set(),
@@ -33,9 +35,15 @@ ALLOWED = {
     "unet": {"blocks"},
     "variants": {"blocks", "unet"},
     "pretrained": {"checkpoints", "variants"},
-    "training": {"checkpoints", "losses", "metrics", "plots"},  # plots when a history draws itself, and not before
-    "diagnosis": {"checkpoints", "data", "training", "unet"},
-    "inference": {"sizing", "training"},
+    "training": {
+        "checkpoints",
+        "devices",
+        "losses",
+        "metrics",
+        "plots",
+    },  # plots when a history draws itself, and not before
+    "diagnosis": {"checkpoints", "data", "unet"},
+    "inference": {"devices", "sizing"},
     "instances": set(),
 }
 ALLOWED["widgets"] = set(ALLOWED)

@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from unet_tutorial import training
 from unet_tutorial.checkpoints import read_checkpoint
 from unet_tutorial.data.synthetic import SyntheticCircleDataset
+from unet_tutorial.devices import choose_device
 from unet_tutorial.losses import CombinedLoss, bce_loss
 from unet_tutorial.metrics import iou, predicted_masks
 from unet_tutorial.pretrained import load_model
-from unet_tutorial.training import History, Scores, choose_device, evaluate, fit, try_learning_rates
+from unet_tutorial.training import History, Scores, evaluate, fit, try_learning_rates
 from unet_tutorial.unet import UNet
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -574,9 +575,9 @@ class Stream(IterableDataset):
         ({"train": [(*batch(), 1)]}, "must be a pair of tensors .images, masks., but the loader gave 3 parts"),
         ({"train": [{"image": 1}]}, "must be a pair of tensors .images, masks., but the loader gave dict"),
         ({"train": [(batch(2)[0], batch(3)[1])]}, "one mask an image, but got 2 images and 3 masks"),
-        ({"train": [(batch()[0], batch()[1][:, 0])]}, r"masks must have the shape \(2, 1, 16, 16\) .*unsqueeze\(1\)"),
-        ({"train": [(batch()[0], 255 * batch()[1])]}, "masks must hold only 0 and 1"),
-        ({"train": [(batch()[0], batch()[1].long())]}, "masks must be torch.float32"),
+        ({"train": [(batch()[0], batch()[1][:, 0])]}, r"masks must have the shape \(2, 1, 16, 16\) .*masks\[:, None\]"),
+        ({"train": [(batch()[0], 255 * batch()[1])]}, "masks must hold 0 and 1"),
+        ({"train": [(batch()[0], batch()[1].long())]}, "masks must be float32"),
     ],
 )
 def test_bad_arguments_are_refused(options, message):

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ._modes import mode
 from .checkpoints import random_states, set_random_states
 from .data.masks import _check_image, check_mask
-from .training import _mode
 from .unet import center_crop, check_images
 
 # Where a check draws the line. What lies between healthy and spoiled data was measured, see tests/test_diagnosis.py.
@@ -251,7 +251,7 @@ def _run(case: _Case, images: torch.Tensor, training: bool | None = None) -> Any
     """
     case.parameters = {name: p.detach().requires_grad_(p.requires_grad) for name, p in case.model.named_parameters()}
     buffers = {name: buffer.clone() for name, buffer in case.model.named_buffers()}
-    with nullcontext() if training is None else _mode(case.model, training):
+    with nullcontext() if training is None else mode(case.model, training=training):
         return torch.func.functional_call(case.model, case.parameters | buffers, (images,))
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from ._checks import positive_int
+from ._checks import positive_int, whole_number
+from ._modes import mode
+from .devices import choose_device
 from .sizing import receptive_field
-from .training import _mode, choose_device
 
 Span = tuple[int, int]  # the first row (or column) of a tile, and the one after its last
 
@@ -109,7 +109,7 @@ def predict(
         for columns in _spans(W, tile, overlap, depth)
     ]
     hide = {} if progress and len(places) > 1 else {"disable": True}  # disable=False would overrule TQDM_DISABLE
-    with _mode(model, training=False), torch.no_grad():
+    with mode(model, training=False), torch.no_grad():
         for i, rows, columns in tqdm(places, unit="batch" if tile is None else "tile", **hide):
             part = _read(images[i : i + batch_size], rows, columns)  # (b, in_channels, h, w)
             logits = model(part.to(where)).cpu()  # (b, num_classes, h, w)
@@ -142,8 +142,7 @@ def _check_tiling(tile: int | None, overlap: int | None, depth: int) -> int:
     if overlap is None:
         overlap = -(-2 * _reach(depth) // step) * step + step  # the two margins, and at least a step to fade
         reason = ", the default at this depth, which covers the receptive field"
-    if isinstance(overlap, bool) or not isinstance(overlap, Integral) or overlap < 0:
-        raise ValueError(f"overlap must be a whole number of at least 0, but got {overlap!r}.")
+    overlap = whole_number("overlap", overlap)
     for name, value in (("tile", tile), ("overlap", overlap)):
         if value % step:
             raise ValueError(
@@ -155,7 +154,7 @@ def _check_tiling(tile: int | None, overlap: int | None, depth: int) -> int:
             f"tile must be at least twice the overlap, but got tile={tile} and overlap={overlap}{reason}. "
             f"Use tile={2 * overlap} or more, or a smaller overlap."
         )
-    return int(overlap)
+    return overlap
 
 
 def _spans(side: int, tile: int | None, overlap: int, depth: int) -> Iterator[Span]:

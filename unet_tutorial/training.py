@@ -6,11 +6,9 @@ import copy
 import hashlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +18,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from tqdm.auto import tqdm
 
-from ._checks import option, positive_int
+from ._checks import number, option, positive_int
+from ._modes import mode
 from .checkpoints import (
     FORMAT,
     architecture,
@@ -30,6 +29,7 @@ from .checkpoints import (
     set_random_states,
     write_checkpoint,
 )
+from .devices import choose_device
 from .losses import CombinedLoss
 from .metrics import IoUMetric
 
@@ -106,42 +106,6 @@ class History:
         return plots.bundle(plots.history(self), f"Curves over {self.epochs} epochs: {', '.join(ends)}.")
 
 
-def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """Return the device to compute on: the named one, or else a GPU if there is one, or else the CPU.
-
-    Parameters
-    ----------
-    device : str or torch.device, optional
-        Such as ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    ValueError
-        If the name is none of torch's, or names a GPU that is not there.
-
-    Examples
-    --------
-    >>> choose_device("cpu")
-    device(type='cpu')
-    """
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device must be a name such as 'cpu' or 'cuda', but got {device!r}.") from error
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device {str(chosen)!r} is not there: torch finds {torch.cuda.device_count()} GPUs. "
-            f"Leave device out, or pass device='cpu'."
-        )
-    return chosen
-
-
 def evaluate(
     model: nn.Module,
     loader: Iterable,
@@ -201,17 +165,87 @@ def evaluate(
     where = next((p.device for p in model.parameters()), torch.device("cpu"))
     _check_precision(precision, where)
     count, total_loss, total_iou = 0, 0.0, 0.0
-    with _mode(model, training=False), torch.no_grad():
-        for number, batch in enumerate(loader, start=1):
+    with mode(model, training=False), torch.no_grad():
+        for batches, batch in enumerate(loader, start=1):
             images, *targets = _parts(batch, where)
             logits = _forward(model, images, precision)  # (B, num_classes, H, W)
-            value = _finite(loss(logits, *targets), f"batch {number} of the evaluation")
+            value = _number(loss(logits, *targets), f"batch {batches} of the evaluation")
             count += len(images)
-            total_loss += value.item() * len(images)  # a batch's mean counts as often as it has images
+            total_loss += value * len(images)  # a batch's mean counts as often as it has images
             total_iou += metric(logits, targets[0]) * len(images)
     if count == 0:
         raise ValueError("loader must give at least one batch, but it is empty.")
     return Scores(total_loss / count, total_iou / count)
+
+
+def train_step(
+    model: nn.Module,
+    optimizer: Optimizer,
+    images: torch.Tensor,
+    *targets: torch.Tensor,
+    loss: Loss,
+    precision: str = "float32",
+    clip_norm: float | None = None,
+    scaler: torch.amp.GradScaler | None = None,
+    where: str = "this step",
+) -> float:
+    """Change the weights of a model once, and return the loss from before: what `fit` does with every batch.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In train mode, on the device of the batch.
+    optimizer : torch.optim.Optimizer
+        Of the model's parameters.
+    images : torch.Tensor
+        (B, in_channels, H, W).
+    *targets : torch.Tensor
+        What the loss takes after the logits: the masks, and weights of pixels where there are some.
+    loss : callable
+        Returns a scalar, the mean over the batch.
+    precision : {"float32", "bfloat16", "float16"}, default "float32"
+        What convolutions are computed in, see `fit`.
+    clip_norm : float, optional
+        Shorten the gradient to this length where it is longer.
+    scaler : torch.amp.GradScaler, optional
+        For float16: it scales the loss, and leaves out a step whose gradients are too large.
+    where : str, default "this step"
+        What messages call this step.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the loss returns something else than one number, or refuses the masks.
+    FloatingPointError
+        If the loss is not finite, or the gradient that is to be clipped. No parameter is changed then.
+
+    Examples
+    --------
+    >>> from unet_tutorial.unet import UNet
+    >>> model = UNet(1, channels=(4, 8))
+    >>> batch = torch.rand(2, 1, 16, 16), torch.ones(2, 1, 16, 16)
+    >>> optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    >>> before, after = (train_step(model, optimizer, *batch, loss=CombinedLoss()) for _ in range(2))
+    >>> after < before
+    True
+    """
+    scaler = torch.amp.GradScaler(images.device.type, enabled=False) if scaler is None else scaler
+    value = loss(_forward(model, images, precision), *targets)
+    before = _number(value, where)
+    optimizer.zero_grad()
+    scaler.scale(value).backward()
+    if clip_norm is not None:
+        scaler.unscale_(optimizer)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        if not (scaler.is_enabled() or torch.isfinite(norm)):
+            raise FloatingPointError(f"the gradient's length is {norm.item()} in {where}. Lower the learning rate.")
+    scaler.step(optimizer)
+    scaler.update()
+    return before
 
 
 def fit(
@@ -284,7 +318,7 @@ def fit(
         A few validation images, (B, in_channels, H, W). What the model makes of them after every epoch is kept in
         ``history.watched``, in memory and in the checkpoint: 64 KiB for an image of 128² pixels.
     device : str or torch.device, optional
-        Where to compute. If not given, on a GPU if there is one, see `choose_device`.
+        Where to compute. If not given, on a GPU if there is one, see `unet_tutorial.devices.choose_device`.
     progress : bool, default True
         Show a progress bar. Setting the environment variable ``TQDM_DISABLE=1`` hides all of them.
 
@@ -335,10 +369,10 @@ def fit(
     recipe = {
         "epochs": positive_int("epochs", epochs),
         "batches": _length("train_loader", train_loader),
-        "learning_rate": _positive("learning_rate", learning_rate),
+        "learning_rate": number("learning_rate", learning_rate, above_zero=True),
         "schedule": option("schedule", schedule, SCHEDULES),
         "loss": _name(loss, getattr(loss, "__dict__", {})),
-        "clip_norm": None if clip_norm is None else _positive("clip_norm", clip_norm),
+        "clip_norm": None if clip_norm is None else number("clip_norm", clip_norm, above_zero=True),
         "precision": precision,
         "channels_last": bool(channels_last),
         "patience": None if patience is None else positive_int("patience", patience),
@@ -362,13 +396,14 @@ def fit(
     elif checkpoint is not None:
         _save(checkpoint, state, recipe, loaders, history, best)
         read_checkpoint(checkpoint)  # what cannot be read again is to be known now, and not when it is needed
-    step = partial(_step, state, loss=loss, precision=precision, clip_norm=clip_norm)
+    options = {"loss": loss, "precision": precision, "clip_norm": clip_norm, "scaler": state.scaler}
+    step = partial(train_step, model, state.optimizer, **options)
     batches = recipe["batches"]
     try:
-        with _mode(model, training=True), _bar(epochs * batches, history.epochs * batches, progress) as bar:
+        with mode(model, training=True), _bar(epochs * batches, history.epochs * batches, progress) as bar:
             while history.epochs < epochs and (patience is None or _since_best(history) < patience):
                 bar.set_description(f"epoch {history.epochs + 1}/{epochs}")
-                train_loss = _epoch(step, train_loader, device, history.epochs + 1, bar)
+                train_loss = _epoch(step, state, train_loader, device, history.epochs + 1, bar)
                 scores = evaluate(model, val_loader, loss=loss, precision=precision)
                 seen = [] if watch is None else [_probabilities(model, watch, precision)]
                 history = _extended(history, train_loss, scores, seen)
@@ -432,7 +467,7 @@ def try_learning_rates(
     >>> {rate: history.epochs for rate, history in tried.items()}
     {0.0001: 2, 0.01: 2}
     """
-    learning_rates = [_positive("learning_rates", rate) for rate in learning_rates]
+    learning_rates = [number("learning_rates", rate, above_zero=True) for rate in learning_rates]
     if not learning_rates:
         raise ValueError("learning_rates must hold at least one learning rate, but it is empty.")
     loaders = (train_loader, val_loader)
@@ -466,43 +501,19 @@ def _start(
     return _State(model, stepper, scheduler, scaler)
 
 
-def _epoch(step: Callable, loader: Iterable, device: torch.device, epoch: int, bar: tqdm) -> float:
+def _epoch(step: Callable, state: _State, loader: Iterable, device: torch.device, epoch: int, bar: tqdm) -> float:
     """Go through the training data once, and return the mean loss over its images."""
     count, total = 0, 0.0
-    for number, batch in enumerate(loader, start=1):
+    for batches, batch in enumerate(loader, start=1):
         images, *targets = _parts(batch, device)
-        value = step(images, targets, where=f"batch {number} of epoch {epoch}")
+        scale = state.scaler.get_scale()
+        value = step(images, *targets, where=f"batch {batches} of epoch {epoch}")
+        if state.scaler.get_scale() >= scale:  # it is lowered when the step was left out
+            state.scheduler.step()  # once a batch, after the optimizer
         count += len(images)
         total += value * len(images)
         bar.update()
     return total / count
-
-
-def _step(
-    state: _State,
-    images: torch.Tensor,
-    targets: list[torch.Tensor],
-    *,
-    loss: Loss,
-    precision: str,
-    clip_norm: float | None,
-    where: str,
-) -> float:
-    """Change the weights once, and return the loss from before."""
-    value = _finite(loss(_forward(state.model, images, precision), *targets), where)
-    state.optimizer.zero_grad()
-    state.scaler.scale(value).backward()
-    if clip_norm is not None:
-        state.scaler.unscale_(state.optimizer)
-        norm = nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
-        if not (state.scaler.is_enabled() or torch.isfinite(norm)):
-            raise FloatingPointError(f"the gradient's length is {norm.item()} in {where}. Lower the learning rate.")
-    state.scaler.step(state.optimizer)
-    scale = state.scaler.get_scale()
-    state.scaler.update()
-    if state.scaler.get_scale() >= scale:  # it is lowered when the step was left out
-        state.scheduler.step()  # once a batch, after the optimizer
-    return value.item()
 
 
 def _forward(model: nn.Module, images: torch.Tensor, precision: str) -> torch.Tensor:
@@ -526,7 +537,7 @@ def _extended(history: History, train_loss: float, scores: Scores, seen: list[to
 def _probabilities(model: nn.Module, images: torch.Tensor, precision: str) -> torch.Tensor:
     """Return what the model makes of images: (B, num_classes, H, W) on the CPU."""
     device = next((p.device for p in model.parameters()), images.device)
-    with _mode(model, training=False), torch.no_grad():
+    with mode(model, training=False), torch.no_grad():
         logits = _forward(model, images.to(device), precision)
     return (logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)).cpu()
 
@@ -574,18 +585,6 @@ def _name(thing: object, settings: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(f'{key}={value}' for key, value in kept.items())})"
 
 
-@contextmanager
-def _mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Put a model into training or eval mode, and every part of it back afterwards, whatever happens."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in before:
-            module.training = mode
-
-
 def _bar(steps: int, done: int, progress: bool) -> tqdm:
     # Passing disable=False would overrule TQDM_DISABLE, so it is passed only to hide the bar.
     return tqdm(total=steps, initial=done, unit="batch", **({} if progress else {"disable": True}))
@@ -624,22 +623,17 @@ def _parts(batch: Any, device: torch.device) -> list[torch.Tensor]:
     return [part.to(device) for part in batch]
 
 
-def _finite(value: torch.Tensor, where: str) -> torch.Tensor:
-    """Return the loss of a batch when it is one finite number."""
+def _number(value: torch.Tensor, where: str) -> float:
+    """Return the loss of a batch as a number of Python: the only one that a step reads back, or a GPU would wait."""
     if value.ndim != 0:
         raise ValueError(f"loss must return one number a batch, but returned the shape {tuple(value.shape)}.")
-    if not math.isfinite(value.item()):
+    result = value.item()
+    if not math.isfinite(result):
         raise FloatingPointError(
-            f"the loss is {value.item()} in {where}. Look for NaN or infinity in the images of that batch; "
+            f"the loss is {result} in {where}. Look for NaN or infinity in the images of that batch; "
             f"if there is none, lower the learning rate."
         )
-    return value
-
-
-def _positive(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a number greater than 0, but got {value!r}.")
-    return float(value)
+    return result
 
 
 def _check_precision(precision: str, device: torch.device) -> None:
