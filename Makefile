@@ -23,7 +23,7 @@ notebooks: install
 	@$(RUN)/notebooks.py build
 
 bench: install-tests
-	$(RUN)/bench.py
+	.venv/bin/python experiments/bench.py
 
 install:
 	@$(PYTHON) tools/install.py

@@ -1,6 +1,6 @@
 """Measure what the book claims about speed, print it, and keep it for the book to show: ``make bench``.
 
-    python tools/bench.py [PART ...] [--seeds SEED ...]
+    python experiments/bench.py [PART ...] [--seeds SEED ...]
 
 Without a PART, all are measured, one after the other and on the CPU with one thread, in about half an hour:
 
@@ -22,10 +22,14 @@ alone meanwhile.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))  # browser, busy, console, notebooks and runs
 
 import bench_tables
 import provenance
@@ -70,12 +74,12 @@ def measure(name: str, seeds: list[int] | None = None) -> dict:
     seeds = list(part.seeds) if seeds is None or not part.seeds else seeds
     try:
         torch.set_num_threads(1)  # several threads wait for one another, the more so where other work is going on
-        made = provenance.provenance(f"python tools/bench.py {name}", seeds)
+        made = provenance.provenance(f"python experiments/bench.py {name}", seeds)
         result = {**part.measure(seeds), "provenance": made}
         kept = kept_parts()
         result = merged(kept.get(name), result)
-        content = {**kept, name: {**result, **bench_tables.shown(name, result)}}
-        provenance.write_record(NAME, content, command="python tools/bench.py", seeds=seeds)
+        content = {**kept, name: result}
+        provenance.write_record(NAME, content, command="python experiments/bench.py", seeds=seeds)
     finally:
         torch.set_num_threads(threads)
     return content[name]
@@ -102,9 +106,9 @@ def merged(old: dict | None, new: dict) -> dict:
 
 def report(name: str, part: dict) -> None:
     print(f"\n== {name} ==")
-    for table in part["tables"]:
+    for table in bench_tables.tables(name, part):
         print(bench_tables.text(table), end="\n\n")
-    for sentence in part["goals"]:
+    for sentence in bench_tables.goals(name, part):
         print(sentence)
 
 

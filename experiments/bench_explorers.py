@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -40,35 +38,3 @@ def measured(browser, address: str, settings: dict) -> list[dict]:
 
 def rounded(rounds: list[list[float]]) -> list[list[float]]:
     return [[round(ms, 1) for ms in one] for one in rounds]
-
-
-def percentile_95(times: list[float]) -> float:
-    """Return the shortest time within which 95 % of the moves were painted."""
-    ordered = sorted(times)
-    return ordered[math.ceil(0.95 * len(ordered)) - 1]
-
-
-def best(result: dict) -> float:
-    """Return what 95 % of the moves need in the best round: whatever else runs only makes it slower."""
-    return min(map(percentile_95, result["ms"]))
-
-
-def explorers_tables(part: dict) -> list[dict]:
-    """Return one row an explorer: the best round, and all moves of this run."""
-    rows = [
-        [one["name"], f"{best(one):.1f}", f"{percentile_95(list(itertools.chain(*one['ms']))):.1f}"]
-        for one in part["explorers"]
-    ]
-    header = ["explorer", "best round, ms", "all rounds, ms"]
-    return [
-        {"caption": "Explorers: from an input to the painted answer, 95 % of the moves", "header": header, "rows": rows}
-    ]
-
-
-def explorers_goals(part: dict) -> list[str]:
-    goal = part["settings"]["goal"]
-    slower = [one["name"] for one in part["explorers"] if best(one) > goal]
-    return [
-        f"{'Missed' if slower else 'Met'}: every explorer paints 95 % of the moves within {goal} ms in its best round"
-        f"{'; but not ' + ', '.join(slower) if slower else ''}."
-    ]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from pathlib import Path
 
 import torch
 
-from bench_explorers import percentile_95
-from unet_tutorial.losses import CombinedLoss
-from unet_tutorial.sizing import multiply_adds
+import recipes
 from unet_tutorial.unet import UNet
 
 PAGE = Path(__file__).resolve().parents[1] / "_build" / "html" / "book" / "draw.html"
@@ -57,7 +54,7 @@ def live(_seeds: list[int], settings: dict = LIVE, page: Path = PAGE) -> dict:
     """Measure in Chromium and in PyTorch, one after the other, and return the part of the record."""
     if not page.is_file():
         raise SystemExit(f"{page.name} is not built: run `make book` first")
-    from browser import open_browser  # here: to show the tables of a record takes no browser
+    from browser import open_browser  # here: it needs the packages of the tests
 
     with open_browser() as browser:
         return measured(browser, page.as_uri(), settings)
@@ -73,10 +70,12 @@ def measured(browser, address: str, settings: dict) -> dict:
     figure = window.locator("figure[data-explorer=Draw]")
     figure.scroll_into_view_if_needed()
     figure.locator(".controls").wait_for()
-    size, networks = (settings["batch"], settings["side"], settings["steps"]), []
+    size, networks = (settings["batch"], settings["side"]), []
     for channels in settings["channels"]:
-        ours, theirs = window.evaluate(STEPS, [ENGINE, channels, *size]), pytorch(channels, *size)
-        networks.append({"channels": channels, "page_ms": rounded(ours), "pytorch_ms": rounded(theirs)})
+        ours = window.evaluate(STEPS, [ENGINE, channels, *size, settings["steps"]])
+        networks.append(
+            {"channels": channels, "page_ms": rounded(ours), "pytorch_ms": rounded([pytorch(channels, *size)])}
+        )
     strokes = [figure.evaluate(STROKE) for _ in range(settings["strokes"])]
     window.close()
     return {"settings": settings, "networks": networks, "strokes_ms": rounded(strokes)}
@@ -86,57 +85,9 @@ def rounded(times: list[float]) -> list[float]:
     return [round(ms, 1) for ms in times]
 
 
-def pytorch(channels: list[int], batch: int, side: int, steps: int) -> list[float]:
-    """Return the milliseconds of training steps in PyTorch."""
-    model, loss = UNet(1, 1, channels=channels), CombinedLoss()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+def pytorch(channels: list[int], batch: int, side: int) -> float:
+    """Return the milliseconds of a training step in PyTorch, on the clock on the wall, as in the page."""
     images, masks = torch.rand(batch, 1, side, side), (torch.rand(batch, 1, side, side) > 0.7).float()
-    took = []
-    for step in range(steps + 5):
-        start = time.perf_counter()
-        value = loss(model(images), masks)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        if step >= 5:
-            took.append(1000 * (time.perf_counter() - start))
-    return took
-
-
-def speed(one: dict, settings: dict) -> float:
-    """Return the billions of multiply-adds a second of a step in the page: forward once, and backward twice as many."""
-    side = settings["side"]
-    forward = sum(multiply_adds(side, side, 1, 1, one["channels"]).values()) * settings["batch"]
-    return 3 * forward / statistics.median(one["page_ms"]) / 1e6
-
-
-def live_tables(part: dict) -> list[dict]:
-    rows = []
-    for one in part["networks"]:
-        page, pytorch = (statistics.median(one[key]) for key in ("page_ms", "pytorch_ms"))
-        ratio, rate = f"{page / pytorch:.1f}", f"{speed(one, part['settings']):.1f}"
-        rows.append([str(tuple(one["channels"])), f"{page:.0f}", f"{pytorch:.0f}", ratio, rate])
-    header = ["channels", "in the page, ms", "PyTorch, one thread, ms", "ratio", "billion multiply-adds a second"]
-    batch, side = part["settings"]["batch"], part["settings"]["side"]
-    steps = {"caption": f"A training step with {batch} images of {side}×{side} pixels", "header": header, "rows": rows}
-    strokes = part["strokes_ms"]
-    answer = {
-        "caption": "From a stroke on the sheet of 128×128 pixels to the new mask",
-        "header": ["median, ms", "95 % within, ms"],
-        "rows": [[f"{statistics.median(strokes):.0f}", f"{percentile_95(strokes):.0f}"]],
-    }
-    return [steps, answer]
-
-
-def live_goals(part: dict) -> list[str]:
-    goals = part["settings"]["goals"]
-    middle = next(one for one in part["networks"] if one["channels"] == [4, 8, 16])
-    step, slowest = statistics.median(middle["page_ms"]), min(speed(one, part["settings"]) for one in part["networks"])
-    stroke = percentile_95(part["strokes_ms"])
-    met = {True: "Met", False: "Missed"}
-    return [
-        f"{met[step <= goals['step_ms']]}: a step of (4, 8, 16) within {goals['step_ms']} ms.",
-        f"{met[slowest >= goals['gmac_per_second']]}: the whole step of each network with at least "
-        f"{goals['gmac_per_second']} billion multiply-adds a second.",
-        f"{met[stroke <= goals['stroke_ms']]}: 95 % of the strokes answered within {goals['stroke_ms']} ms.",
-    ]
+    work = recipes.step(UNet(1, 1, channels=channels), images, masks, recipe={"learning_rate": 0.01})
+    work()  # the first one warms up
+    return 1000 * recipes.seconds(work, clock=time.perf_counter)

@@ -6,7 +6,6 @@ is the ratio within a round. See bench.py.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from statistics import median
@@ -14,11 +13,11 @@ from statistics import median
 import torch
 from monai.networks.nets import BasicUNet
 from torch import nn
-from torch.utils.benchmark import Timer
 
-from unet_tutorial import training
+import recipes
+from bench_tables import label
+from unet_tutorial.data.masks import check_mask
 from unet_tutorial.data.synthetic import SyntheticCellsDataset, SyntheticCircleDataset
-from unet_tutorial.losses import CombinedLoss, _check
 from unet_tutorial.unet import UNet
 
 PLAIN = {"channels_last": False, "precision": "float32", "compile": False}
@@ -57,52 +56,28 @@ def works(model: nn.Module, options: dict, batch: list[int], device: str) -> dic
     """Return what is timed of a network: a forward pass, and a training step as `fit` does it."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(batch, generator=generator).to(device)  # (B, 1, H, W)
-    masks = (images > 0.5).float()
-    recipe = {"channels_last": options["channels_last"], "precision": options["precision"], "learning_rate": 1e-3}
-    recipe |= {"schedule": "constant", "epochs": 1, "batches": 1}
-    state = training._start(model, torch.optim.AdamW, recipe, torch.device(device))
+    step = recipes.step(model, images, (images > 0.5).float(), recipe=options)
     if options["compile"]:
         model.compile()
-    run = {"loss": CombinedLoss(), "precision": options["precision"], "clip_norm": None, "where": "the benchmark"}
+    short = options["precision"] != "float32"
+    dtype = getattr(torch, options["precision"])
 
     def forward() -> None:
-        with training._mode(model, training=False), torch.no_grad():
-            training._forward(model, images, options["precision"])
-
-    def step() -> None:
-        with training._mode(model, training=True):
-            training._step(state, images, [masks], **run)
+        model.eval()
+        with torch.no_grad(), torch.autocast(device, dtype=dtype, enabled=short):
+            model(images)
+        model.train()
 
     return {"forward": forward, "step": step}
 
 
-def seconds(work: Callable[[], object], device: str) -> float:
-    """Return the median time of one call.
-
-    On the CPU with one thread, the processor's time for this process, which other work changes least. On a GPU, the
-    time on the wall, for which the timer waits until the GPU is done.
-    """
-    clock = {"timer": time.process_time} if device == "cpu" else {}
-    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads(), **clock)
-    return timer.blocked_autorange(min_run_time=0.2).median
-
-
 def compare(timed: dict[str, Callable[[], object]], rounds: int, device: str) -> dict[str, dict]:
-    """Time all in interleaved rounds: the median in ms, and the ratio to the first, as (median, lowest, highest)."""
-    for work in timed.values():
-        work()  # whatever is only done once, such as compiling
-    times = [[seconds(work, device) for work in timed.values()] for _ in range(rounds)]
+    """Time all in turns: the median in ms, and the ratio to the first, as (median, lowest, highest)."""
+    times = recipes.in_turns(timed, rounds, device=device)
+    shares = recipes.ratios(times, next(iter(timed)))
     return {
-        name: {
-            "ms": round(1000 * median(row[column] for row in times), 3),
-            "ratio": spread([row[column] / row[0] for row in times]),
-        }
-        for column, name in enumerate(timed)
+        name: {"ms": round(1000 * median(row), 3), "ratio": recipes.spread(shares[name])} for name, row in times.items()
     }
-
-
-def spread(values: list[float]) -> list[float]:
-    return [round(value, 4) for value in (median(values), min(values), max(values))]
 
 
 def models(_seeds: list[int], settings: dict = MODELS) -> dict:
@@ -131,17 +106,6 @@ def on_device(device: str, settings: dict, rounds: int) -> list[dict]:
     return results
 
 
-def label(name: str, options: dict) -> str:
-    """Return, for example, "ours, channels_last, bfloat16, compile"."""
-    words = [
-        name,
-        "channels_last" if options["channels_last"] else "",
-        "" if options["precision"] == "float32" else options["precision"],
-        "compile" if options["compile"] else "",
-    ]
-    return ", ".join(word for word in words if word)
-
-
 def pieces(_seeds: list[int], settings: dict = PIECES) -> dict:
     """Time what the data and the checks cost beside a training step, and return the part of the record."""
     torch.manual_seed(0)
@@ -152,6 +116,6 @@ def pieces(_seeds: list[int], settings: dict = PIECES) -> dict:
         "training step": works(UNet(1, channels=settings["channels"]), PLAIN, list(images.shape), "cpu")["step"],
         "drawing the batch of cells": partial(list, cells),
         "drawing the batch of discs": partial(list, discs),
-        "one check of logits and masks": partial(_check, images, masks),
+        "one check of the masks": partial(check_mask, masks),
     }
     return {"settings": settings, "pieces": compare(timed, settings["rounds"], "cpu")}

@@ -1,12 +1,12 @@
-"""Turn the parts of the benchmark's record into tables and sentences: what is printed, and what the book shows."""
+"""Turn the numbers of the benchmark's record into tables and sentences: for the terminal, and for the book's page."""
 
 from __future__ import annotations
 
+import itertools
+import math
 from statistics import median
 
-from bench_explorers import explorers_goals, explorers_tables
-from bench_live import live_goals, live_tables
-from bench_models import label
+from unet_tutorial.sizing import multiply_adds
 
 Table = dict  # {"caption": str, "header": [str], "rows": [[str]]}; code stands between backticks
 
@@ -128,6 +128,17 @@ def models_goals(part: dict) -> list[str]:
     return sentences
 
 
+def label(name: str, options: dict) -> str:
+    """Return, for example, "ours, channels_last, bfloat16, compile"."""
+    words = [
+        name,
+        "channels_last" if options["channels_last"] else "",
+        "" if options["precision"] == "float32" else options["precision"],
+        "compile" if options["compile"] else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
 def verdict(failures: list[str]) -> str:
     return "missed" if failures else "met"
 
@@ -226,6 +237,77 @@ def took(result: dict | None) -> str:
     return f"{result['seconds']:.0f}" + ("" if result["succeeded"] else ", failed")
 
 
+def percentile_95(times: list[float]) -> float:
+    """Return the shortest time within which 95 % of the moves were painted."""
+    ordered = sorted(times)
+    return ordered[math.ceil(0.95 * len(ordered)) - 1]
+
+
+def best(result: dict) -> float:
+    """Return what 95 % of the moves need in the best round: whatever else runs only makes it slower."""
+    return min(map(percentile_95, result["ms"]))
+
+
+def explorers_tables(part: dict) -> list[Table]:
+    """Return one row an explorer: the best round, and all moves of this run."""
+    rows = [
+        [one["name"], f"{best(one):.1f}", f"{percentile_95(list(itertools.chain(*one['ms']))):.1f}"]
+        for one in part["explorers"]
+    ]
+    header = ["explorer", "best round, ms", "all rounds, ms"]
+    return [
+        {"caption": "Explorers: from an input to the painted answer, 95 % of the moves", "header": header, "rows": rows}
+    ]
+
+
+def explorers_goals(part: dict) -> list[str]:
+    goal = part["settings"]["goal"]
+    slower = [one["name"] for one in part["explorers"] if best(one) > goal]
+    return [
+        f"{'Missed' if slower else 'Met'}: every explorer paints 95 % of the moves within {goal} ms in its best round"
+        f"{'; but not ' + ', '.join(slower) if slower else ''}."
+    ]
+
+
+def speed(one: dict, settings: dict) -> float:
+    """Return the billions of multiply-adds a second of a step in the page: forward once, and backward twice as many."""
+    side = settings["side"]
+    forward = sum(multiply_adds(side, side, 1, 1, one["channels"]).values()) * settings["batch"]
+    return 3 * forward / median(one["page_ms"]) / 1e6
+
+
+def live_tables(part: dict) -> list[dict]:
+    rows = []
+    for one in part["networks"]:
+        page, pytorch = (median(one[key]) for key in ("page_ms", "pytorch_ms"))
+        ratio, rate = f"{page / pytorch:.1f}", f"{speed(one, part['settings']):.1f}"
+        rows.append([str(tuple(one["channels"])), f"{page:.0f}", f"{pytorch:.0f}", ratio, rate])
+    header = ["channels", "in the page, ms", "PyTorch, one thread, ms", "ratio", "billion multiply-adds a second"]
+    batch, side = part["settings"]["batch"], part["settings"]["side"]
+    steps = {"caption": f"A training step with {batch} images of {side}×{side} pixels", "header": header, "rows": rows}
+    strokes = part["strokes_ms"]
+    answer = {
+        "caption": "From a stroke on the sheet of 128×128 pixels to the new mask",
+        "header": ["median, ms", "95 % within, ms"],
+        "rows": [[f"{median(strokes):.0f}", f"{percentile_95(strokes):.0f}"]],
+    }
+    return [steps, answer]
+
+
+def live_goals(part: dict) -> list[str]:
+    goals = part["settings"]["goals"]
+    middle = next(one for one in part["networks"] if one["channels"] == [4, 8, 16])
+    step, slowest = median(middle["page_ms"]), min(speed(one, part["settings"]) for one in part["networks"])
+    stroke = percentile_95(part["strokes_ms"])
+    met = {True: "Met", False: "Missed"}
+    return [
+        f"{met[step <= goals['step_ms']]}: a step of (4, 8, 16) within {goals['step_ms']} ms.",
+        f"{met[slowest >= goals['gmac_per_second']]}: the whole step of each network with at least "
+        f"{goals['gmac_per_second']} billion multiply-adds a second.",
+        f"{met[stroke <= goals['stroke_ms']]}: 95 % of the strokes answered within {goals['stroke_ms']} ms.",
+    ]
+
+
 # Of each part its tables, and whether its goals are met; some have none.
 TABLES = {
     "discs": (discs_tables, discs_goals),
@@ -240,10 +322,14 @@ TABLES = {
 }
 
 
-def shown(name: str, part: dict) -> dict:
-    """Return the tables of a part and whether its goals are met, as the record keeps them."""
-    tables, goals = TABLES[name]
-    return {"tables": tables(part), "goals": goals(part)}
+def tables(name: str, part: dict) -> list[Table]:
+    """Return the tables of a part."""
+    return TABLES[name][0](part)
+
+
+def goals(name: str, part: dict) -> list[str]:
+    """Return a sentence for every goal of a part: whether it is met."""
+    return TABLES[name][1](part)
 
 
 def text(table: Table) -> str:

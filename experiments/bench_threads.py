@@ -12,13 +12,12 @@ from statistics import median
 
 import torch
 
+import recipes
 from busy import busy_cores
-from unet_tutorial.losses import bce_loss
 from unet_tutorial.unet import UNet
 
 THREADS = {
     "rounds": 5,
-    "steps": 6,
     "networks": [
         {"channels": [8, 16, 32, 64], "batch": [4, 1, 96, 96]},  # chapter 9
         {"channels": [8, 16, 32, 64], "batch": [4, 1, 256, 256]},  # chapter 14
@@ -36,10 +35,7 @@ def threads(_seeds: list[int], settings: dict = THREADS) -> dict:
         times = {}
         for name, beside in (("idle", nullcontext), ("busy", busy_cores)):
             with beside():
-                rounds = [
-                    [step_ms(network, number, settings["steps"]) for number in numbers]
-                    for _ in range(settings["rounds"])
-                ]
+                rounds = [[step_ms(network, number) for number in numbers] for _ in range(settings["rounds"])]
             times[name] = {str(number): sorted(row[i] for row in rounds) for i, number in enumerate(numbers)}
         results.append({**network, "ms": times})
         print(network, {name: {n: median(ms) for n, ms in by.items()} for name, by in times.items()}, flush=True)
@@ -47,19 +43,12 @@ def threads(_seeds: list[int], settings: dict = THREADS) -> dict:
     return {"settings": {**settings, "cores": cores}, "networks": results}
 
 
-def step_ms(network: dict, number: int, steps: int) -> float:
-    """Return the mean time of some training steps with a number of threads, after one that warms up."""
+def step_ms(network: dict, number: int) -> float:
+    """Return the milliseconds of a training step with a number of threads, on the clock on the wall."""
     torch.set_num_threads(number)
     torch.manual_seed(0)
-    model = UNet(1, channels=network["channels"]).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters())
     images = torch.rand(network["batch"])  # (B, 1, H, W)
-    masks = (images > 0.5).float()
-    for i in range(steps + 1):
-        if i == 1:
-            start = time.perf_counter()
-        loss = bce_loss(model(images), masks)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return round(1000 * (time.perf_counter() - start) / steps, 2)
+    model = UNet(1, channels=network["channels"])
+    work = recipes.step(model, images, (images > 0.5).float(), recipe={"loss": "BCE", "channels_last": True})
+    work()  # the first one warms up
+    return round(1000 * recipes.seconds(work, clock=time.perf_counter), 2)

@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+import recipes
 from unet_tutorial.data.synthetic import SyntheticCellsDataset, SyntheticCircleDataset
-from unet_tutorial.losses import CombinedLoss, bce_loss
 from unet_tutorial.metrics import boundary_error, iou, predicted_masks
-from unet_tutorial.training import fit
 from unet_tutorial.unet import UNet
 
-LOSSES = {"BCE": bce_loss, "BCE + Dice": CombinedLoss()}
 HELD_OUT = 64  # images that the checks look at
 # "images": as many are drawn anew for each epoch. "crop": the side of the random piece of each that is trained on.
 DISCS = {
@@ -183,19 +181,8 @@ def train(data: type, recipe: dict, seed: int, every: int, metrics: tuple, targe
     loader = NewEveryEpoch(data, seed, recipe)
     watched = Watched(loader, lambda: look(model, images, masks, metrics, target), every, target)
     try:
-        fit(
-            model,
-            watched,
-            [(images[:1], masks[:1])],  # what fit itself evaluates after an epoch is counted, so let it be little
-            epochs=recipe["epochs"],
-            optimizer=getattr(torch.optim, recipe["optimizer"]),
-            loss=LOSSES[recipe["loss"]],
-            learning_rate=recipe["learning_rate"],
-            schedule=recipe["schedule"],
-            channels_last=recipe["channels_last"],
-            device="cpu",
-            progress=False,
-        )
+        # What fit itself evaluates after an epoch is counted, so let it be little.
+        recipes.train(model, watched, [(images[:1], masks[:1])], recipe, progress=False)
         reached = False
     except Reached:
         reached = True

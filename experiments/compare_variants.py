@@ -1,7 +1,7 @@
 """Compare U-Net with its four relatives on the hard synthetic cells, and keep the result for chapter 11.
 
-    python tools/compare_variants.py                 train what is missing, print the table, keep the record
-    python tools/compare_variants.py --minutes 3     the same, but begin no training after three minutes; call it again
+    python experiments/compare_variants.py                train what is missing, print the table, keep the record
+    python experiments/compare_variants.py --minutes 3    the same, but begin no training after three minutes
 
 Every run is kept as soon as it is there, with the commit that made it. On another machine, with other versions, or
 with other settings that all runs share, everything is trained anew; where a network was added or changed, only that
@@ -14,7 +14,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from statistics import mean, quantiles, stdev
 
 import torch
@@ -22,14 +21,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 import provenance
+import recipes
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
-from unet_tutorial.losses import CombinedLoss
 from unet_tutorial.metrics import boundary_error, iou, predicted_masks
-from unet_tutorial.training import fit
-from unet_tutorial.unet import UNet
 from unet_tutorial.variants import MODELS
 
-NAME, COMMAND = "variants", "python tools/compare_variants.py"
+NAME, COMMAND = "variants", "python experiments/compare_variants.py"
 # What all runs share. The settings were chosen with the plain UNet, before any of the others was trained.
 SETTINGS = {
     "data": "SyntheticCellsDataset",
@@ -55,7 +52,7 @@ CONTROLS = {
 }
 ROW = ("model", "channels", "epochs", "learning_rate", "channels_last")  # what makes a network what it is
 SHARED = ("data", "image_size", "images", "batch_size", "threads")
-WARM_UP, TIMED_ROUNDS = 3, 40
+TIMED_ROUNDS = 15
 
 
 def networks(settings: dict) -> dict[str, dict]:
@@ -88,16 +85,7 @@ def train(network: dict, seed: int, data: dict, settings: dict) -> dict:
     model = MODELS[network["model"]](1, channels=network["channels"])
     order = torch.Generator().manual_seed(seed)  # the same order of pictures for every network
     loader = DataLoader(TensorDataset(*data["train"]), batch_size=settings["batch_size"], shuffle=True, generator=order)
-    history = fit(
-        model,
-        loader,
-        [data["val"]],
-        epochs=network["epochs"],
-        learning_rate=network["learning_rate"],
-        channels_last=network["channels_last"],
-        device="cpu",
-        progress=False,
-    )
+    history = recipes.train(model, loader, [data["val"]], network, progress=False)
     model.eval()
     images, masks = data["test"]
     with torch.no_grad():
@@ -126,46 +114,19 @@ def size(network: dict, settings: dict) -> dict[str, int]:
 
 
 def time_steps(chosen: dict[str, dict], data: dict, settings: dict) -> dict[str, dict]:
-    """Time one training step of each network, as a ratio to that of the plain UNet in the same round.
-
-    In every round each network makes one step, so that other work on the machine meets all of them. What counts is
-    the time of this process on the processor, without the time in which it had to wait for others.
-    """
+    """Time one training step of each network, as a ratio to that of the plain UNet in the same round."""
     batch = [part[: settings["batch_size"]] for part in data["train"]]
-    steps = {name: _step(network, batch, settings) for name, network in chosen.items()}
-    ratios: dict[str, list[float]] = {name: [] for name in steps}
-    for number in range(WARM_UP + TIMED_ROUNDS):
-        times = {name: _seconds(step) for name, step in steps.items()}
-        if number >= WARM_UP:
-            for name, seconds in times.items():
-                ratios[name].append(seconds / times["UNet"])
-    return {name: _quartiles(values) for name, values in ratios.items()}
-
-
-def _seconds(step: Callable[[], None]) -> float:
-    start = time.process_time()
-    step()
-    return time.process_time() - start
+    steps = {
+        name: recipes.step(MODELS[network["model"]](1, channels=network["channels"]), *batch, recipe=network)
+        for name, network in chosen.items()
+    }
+    shares = recipes.ratios(recipes.in_turns(steps, TIMED_ROUNDS), "UNet")
+    return {name: _quartiles(values) for name, values in shares.items()}
 
 
 def _quartiles(values: list[float]) -> dict[str, float]:
     lower, middle, upper = quantiles(values, n=4, method="inclusive")
     return {"median": round(middle, 3), "lower_quartile": round(lower, 3), "upper_quartile": round(upper, 3)}
-
-
-def _step(network: dict, batch: list[torch.Tensor], settings: dict) -> Callable[[], None]:
-    model: UNet = MODELS[network["model"]](1, channels=network["channels"])
-    if network["channels_last"]:
-        model.to(memory_format=torch.channels_last)
-    optimizer, loss = torch.optim.AdamW(model.parameters()), CombinedLoss()
-    images, masks = batch
-
-    def step():
-        optimizer.zero_grad()
-        loss(model(images), masks).backward()
-        optimizer.step()
-
-    return step
 
 
 def kept_runs(settings: dict, chosen: dict[str, dict]) -> dict[str, list[dict]]:

@@ -1,7 +1,7 @@
 """Measure what the prediction of large images costs, whole and in tiles, and keep the result for chapter 13.
 
-    python tools/measure_tiles.py              measure every size, print the table, keep the record
-    python tools/measure_tiles.py SIDE HOW     measure one size in this process; HOW is whole or tiles
+    python experiments/measure_tiles.py              measure every size, print the table, keep the record
+    python experiments/measure_tiles.py SIDE HOW     measure one size in this process; HOW is whole or tiles
 
 The network is the trained one of the package. An image lies in a file, and so do its logits. Every measurement has a
 process of its own, or else one would find the memory of another. Memory is what the process holds beyond that, at its
@@ -25,10 +25,10 @@ import torch
 
 import provenance
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
-from unet_tutorial.inference import _spans, predict
+from unet_tutorial.inference import predict
 from unet_tutorial.pretrained import load_pretrained
 
-NAME, COMMAND = "big_images", "python tools/measure_tiles.py"
+NAME, COMMAND = "big_images", "python experiments/measure_tiles.py"
 SIDES = (1024, 2048, 4096, 8192)
 LARGEST_WHOLE = 2048  # sides above this are measured in tiles alone: whole, they would need several gigabytes
 TILE, OVERLAP = 512, 128  # the overlap that covers the receptive field, as predict would choose it
@@ -83,16 +83,17 @@ def measure(side: int, how: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         sheet = lay_sheet(Path(folder) / "image", side)
         logits = np.memmap(Path(folder) / "logits", np.float32, "w+", shape=sheet.shape)
+        tiles = []
+        model.register_forward_hook(lambda *_: tiles.append(None))
         with Peak() as peak:
             start = time.perf_counter()
             predict(model, sheet, out=logits, progress=False, **tiling)
             seconds = time.perf_counter() - start
         share = float(np.mean(logits > 0))
-    spans = len(list(_spans(side, tiling.get("tile"), tiling.get("overlap", 0), model.depth)))
     return {
         "side": side,
         "how": how,
-        "tiles": spans**2,
+        "tiles": len(tiles),
         "seconds": round(seconds, 1),
         "mib": round((peak.highest - peak.before) / 2**20),
         "cells": round(share, 5),

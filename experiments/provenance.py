@@ -35,7 +35,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """Return the commit of the code, with "+" behind it where the package or the tools have been changed since.
+    """Return the commit of the code, with "+" behind it where the package or the experiments have been changed since.
 
     Kept results do not count as a change: writing one must not mark the next.
     """
@@ -43,7 +43,7 @@ def commit() -> str:
     head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
     if head.returncode:
         return "unknown"  # an archive without its history
-    code = ["unet_tutorial", "tools", *(f":!unet_tutorial/{kept}" for kept in ("results", "weights", "widgets"))]
+    code = ["unet_tutorial", "experiments", *(f":!unet_tutorial/{kept}" for kept in ("results", "weights", "widgets"))]
     changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", *code]).returncode
     return head.stdout.strip() + ("+" if changed else "")
 

@@ -1,6 +1,6 @@
 """Record trainings with several learning rates, for the explorer of chapter 9.
 
-    python tools/record_training.py      write unet_tutorial/results/training.json
+    python experiments/record_training.py      write unet_tutorial/results/training.json
 
 The network, the pictures and the recipe are those of the chapter, with more epochs and more learning rates. What the
 network makes of two validation pictures after every epoch is kept as small images.
@@ -19,7 +19,7 @@ from unet_tutorial.training import try_learning_rates
 from unet_tutorial.unet import UNet
 from unet_tutorial.widgets.kit import encode
 
-COMMAND = "python tools/record_training.py"
+COMMAND = "python experiments/record_training.py"
 SEED = 0
 RECIPE = {"learning_rates": (0.0001, 0.001, 0.01, 10.0), "epochs": 8, "batch_size": 8, "channels": (8, 16, 32, 64)}
 TRAIN, VAL, WATCHED, SIDE = 192, 32, 2, 64  # pictures of each kind, those that are looked at, and their side in pixels

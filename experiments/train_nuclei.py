@@ -1,13 +1,14 @@
 """Train the network that tells touching nuclei apart, measure it, and record how.
 
-    python tools/train_nuclei.py train          write unet_tutorial/weights/nuclei.pt and nuclei.json
-    python tools/train_nuclei.py score          measure the weights that the book ships, and compare with their record
-    python tools/train_nuclei.py baselines      what a threshold and a watershed reach: results/nuclei_baselines.json
-    python tools/train_nuclei.py reader         the training of chapter 14: results/nuclei_reader.json
-    python tools/train_nuclei.py ablations      change one thing at a time: results/nuclei_ablations.json
-    python tools/train_nuclei.py candidates     the shipped recipe beside three others, on the validation fields:
-                                                results/nuclei_candidates.json
-    python tools/train_nuclei.py augmentation   what it costs beside a step: results/nuclei_augmentation.json
+    python experiments/train_nuclei.py COMMAND
+
+train         write unet_tutorial/weights/nuclei.pt and nuclei.json
+score         measure the weights that the book ships, and compare with their record
+baselines     what a threshold and a watershed reach: results/nuclei_baselines.json
+reader        the training of chapter 14: results/nuclei_reader.json
+ablations     change one thing at a time: results/nuclei_ablations.json
+candidates    the shipped recipe beside three others, on the validation fields: results/nuclei_candidates.json
+augmentation  what it costs beside a step: results/nuclei_augmentation.json
 
 The data set (BBBC039) is found or downloaded as `unet_tutorial.data.bbbc039.fetch_nuclei` says. Everything is chosen on
 the validation split. The test split is measured once for each result that is written.
@@ -20,7 +21,6 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 import provenance
+import recipes
 from unet_tutorial import records
 from unet_tutorial.augment import Augmentation, Augmented
 from unet_tutorial.data.bbbc039 import NucleiDataset
@@ -45,7 +46,6 @@ from unet_tutorial.instances import (
 from unet_tutorial.losses import weighted_cross_entropy
 from unet_tutorial.metrics import mean_scores
 from unet_tutorial.pretrained import load_pretrained, pretrained_record
-from unet_tutorial.training import fit
 from unet_tutorial.unet import UNet
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,18 +102,15 @@ def train(recipe: dict, train_data: InstanceDataset, val_data: InstanceDataset, 
     torch.manual_seed(recipe["seed"])
     model = UNet(1, num_classes=3 if recipe["border"] else 2, channels=recipe["channels"], skip=recipe["skip"])
     batches, fields = loaders(recipe, train_data, val_data)
-    history = fit(
+    history = recipes.train(
         model,
         batches,
         fields,
-        epochs=recipe["epochs"],
-        learning_rate=recipe["learning_rate"],
+        recipe,
         loss=weighted_cross_entropy,
-        precision=recipe["precision"],
         channels_last=True,
         checkpoint=checkpoint,
         resume=checkpoint is not None and checkpoint.is_file(),
-        device="cpu",
     )
     if history.epochs < recipe["epochs"]:
         sys.exit("Interrupted: run the command again to go on.")
@@ -146,7 +143,7 @@ def command_train() -> None:
         "config": model.config,
         "recipe": SHIPPED | {"data": "NucleiDataset"},
         "scores": {split: measure(model, splits[split]) for split in ("val", "test")},
-        "provenance": provenance.provenance("python tools/train_nuclei.py train", [SHIPPED["seed"]]),
+        "provenance": provenance.provenance("python experiments/train_nuclei.py train", [SHIPPED["seed"]]),
     }
     (WEIGHTS / "nuclei.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     CHECKPOINT.unlink()
@@ -195,34 +192,17 @@ def command_reader() -> None:
 def command_augmentation() -> None:
     """Measure what the augmentation of a batch costs beside the training step on it: processor time, as ratios."""
     batch = torch.rand(4, 1, 256, 256), torch.randint(0, 3, (4, 256, 256)), torch.ones(4, 256, 256)
-    model = UNet(1, num_classes=3, channels=READER["channels"]).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters())
-
-    def step() -> None:
-        optimizer.zero_grad()
-        weighted_cross_entropy(model(batch[0]), *batch[1:]).backward()
-        optimizer.step()
-
-    kinds = {
-        "flips and turns": Augmentation(light=0),
-        "light": Augmentation(flip=False),
-        "elastic": Augmentation(flip=False, light=0, elastic=10),
+    model = UNet(1, num_classes=3, channels=READER["channels"])
+    works = {
+        "step": recipes.step(model, *batch, recipe={"loss": "weighted cross entropy", "channels_last": True}),
+        "flips and turns": partial(Augmentation(light=0), *batch),
+        "light": partial(Augmentation(flip=False), *batch),
+        "elastic": partial(Augmentation(flip=False, light=0, elastic=10), *batch),
     }
-    seconds = {name: [] for name in ("step", *kinds)}
-    for _ in range(ROUNDS):  # in turns, so that a busy moment meets all of them
-        seconds["step"].append(processor_seconds(step))
-        for name, augmentation in kinds.items():
-            seconds[name].append(processor_seconds(partial(augmentation, *batch)))
-    middle = {name: statistics.median(values[1:]) for name, values in seconds.items()}  # the first one warms up
-    shares = {name: round(middle[name] / middle["step"], 3) for name in kinds}
+    of_a_step = recipes.ratios(recipes.in_turns(works, ROUNDS), "step")  # in turns, so that a busy moment meets all
+    shares = {name: round(statistics.median(values), 3) for name, values in of_a_step.items() if name != "step"}
     print(shares)
     keep("nuclei_augmentation", {"share_of_a_step": shares}, "augmentation", seeds=[])
-
-
-def processor_seconds(call: Callable[[], object]) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
 
 
 def compare(name: str, changes: dict[str, dict], base: dict, seeds: tuple[int, ...], split: str) -> None:
@@ -242,7 +222,7 @@ def compare(name: str, changes: dict[str, dict], base: dict, seeds: tuple[int, .
 
 
 def keep(name: str, content: dict, command: str, seeds: list[int]) -> None:
-    path = provenance.write_record(name, content, command=f"python tools/train_nuclei.py {command}", seeds=seeds)
+    path = provenance.write_record(name, content, command=f"python experiments/train_nuclei.py {command}", seeds=seeds)
     print(f"{path.name} written")
 
 

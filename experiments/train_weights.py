@@ -1,6 +1,6 @@
 """Train the small networks that come with the package, and record how.
 
-    python tools/train_weights.py NAME      write unet_tutorial/weights/NAME.pt and NAME.json
+    python experiments/train_weights.py NAME      write unet_tutorial/weights/NAME.pt and NAME.json
 
 The same command on the same kind of machine, with the same versions, gives the same weights.
 """
@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
+import recipes
 from provenance import provenance
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
-from unet_tutorial.training import evaluate, fit
+from unet_tutorial.training import evaluate
 from unet_tutorial.unet import UNet
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "unet_tutorial" / "weights"
@@ -48,14 +49,7 @@ def train(recipe: dict) -> tuple[UNet, dict]:
         split: DataLoader(samples, batch_size=recipe["batch_size"], shuffle=split == "train")
         for split, samples in data.items()
     }
-    fit(
-        model,
-        loaders["train"],
-        loaders["val"],
-        epochs=recipe["epochs"],
-        learning_rate=recipe["learning_rate"],
-        device="cpu",
-    )
+    recipes.train(model, loaders["train"], loaders["val"], recipe)
     scores = {f"{split}_iou": round(evaluate(model, loaders[split]).iou, 4) for split in ("val", "test")}
     return model.eval(), {"samples": HELD_OUT, **scores}
 
@@ -70,7 +64,7 @@ def main() -> int:
         "config": model.config,
         "recipe": RECIPES[name],
         "scores": scores,
-        "provenance": provenance(f"python tools/train_weights.py {name}", [RECIPES[name]["seed"]]),
+        "provenance": provenance(f"python experiments/train_weights.py {name}", [RECIPES[name]["seed"]]),
     }
     torch.save(model.state_dict(), WEIGHTS / f"{name}.pt")
     (WEIGHTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

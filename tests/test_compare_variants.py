@@ -30,7 +30,6 @@ def results(monkeypatch, tmp_path):
     monkeypatch.setattr(provenance, "commit", lambda: "0123456789ab")
     monkeypatch.setattr(compare_variants, "MODELS", {name: MODELS[name] for name in ("UNet", "AttentionUNet")})
     monkeypatch.setattr(compare_variants, "CONTROLS", {})
-    monkeypatch.setattr(compare_variants, "WARM_UP", 0)
     monkeypatch.setattr(compare_variants, "TIMED_ROUNDS", 2)
     threads = torch.get_num_threads()
     yield tmp_path / "variants.json"

@@ -57,6 +57,7 @@ ONLY_IN = {
     "torch": set(ALLOWED)
     - {"__init__", "_checks", "_kept", "_palette", "_svg", "diagram", "exercises", "plots", "records", "sizing"},
 }
+TRADES = [path for place in ("tools", "experiments") for path in sorted((PACKAGE.parent / place).glob("*.py"))]
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -132,3 +133,31 @@ def test_nothing_but_the_plots_loads_matplotlib():
     code = f"import sys, {', '.join(modules)}; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.split() == ["True", "False"]
+
+
+def private(code: str) -> list[str]:
+    """Return the names with an underscore that a program takes out of the package."""
+    tree, modules, found = ast.parse(code), set(), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
+            names = [*node.module.split("."), *(alias.name for alias in node.names)]
+            modules |= {alias.asname or alias.name for alias in node.names}
+            found += [name for name in names if name.startswith("_")]
+    for node in ast.walk(tree):
+        of_ours = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+        if of_ours and node.attr.startswith("_") and not node.attr.startswith("__"):
+            found.append(node.attr)
+    return found
+
+
+@pytest.mark.parametrize("path", TRADES, ids=lambda path: path.name)
+def test_tools_and_experiments_use_public_names_alone(path):
+    assert private(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_private_name_is_found():
+    assert private("from unet_tutorial import training\ntraining._forward(1)") == ["_forward"]
+    assert private("from unet_tutorial._checks import option\nfrom unet_tutorial.losses import _areas") == [
+        "_checks",
+        "_areas",
+    ]

@@ -249,7 +249,7 @@ def peak_memory(side: int, folder, **options) -> tuple[int, int]:
 
 
 def test_memory_is_bounded_by_the_tile_and_not_by_the_image(tmp_path):
-    """From 1024² to 8192² pixels. tools/measure_tiles.py measures the same with the trained network."""
+    """From 1024² to 8192² pixels. experiments/measure_tiles.py measures the same with the trained network."""
 
     def logits(side: int) -> np.memmap:
         return np.memmap(tmp_path / f"logits{side}", np.float32, "w+", shape=(1, 1, side, side))

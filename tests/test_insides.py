@@ -33,7 +33,7 @@ def code(path):
 
 @pytest.mark.parametrize("inside", ONLY_IN)
 def test_one_file_alone_leans_on_the_insides_of_a_package(inside):
-    files = [path for place in ("tools", "book/_ext") for path in (ROOT / place).glob("*.py")]
+    files = [path for place in ("tools", "experiments", "book/_ext") for path in (ROOT / place).glob("*.py")]
     users = [path for path in (*files, ROOT / "conftest.py") if re.search(rf"\b{inside}", code(path))]
     assert [path.relative_to(ROOT).as_posix() for path in users] == [ONLY_IN[inside]]
 

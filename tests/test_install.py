@@ -754,9 +754,12 @@ def names_in(path):
     return names
 
 
+OWN = [ROOT / place for place in ("tools", "experiments", "tests", "book/_ext")]
+
+
 def imported(path):
     """Return the packages that a file imports, without Python's own and those of this repository."""
-    own = {file.stem for folder in (TOOLS, ROOT / "tests", ROOT / "book" / "_ext") for file in folder.rglob("*.py")}
+    own = {file.stem for folder in OWN for file in folder.rglob("*.py")}
     return names_in(path) - own - set(sys.stdlib_module_names) - {"unet_tutorial"}
 
 
@@ -778,7 +781,8 @@ def needed_for(start):
     while left:
         found |= left
         named = {name for path in left for name in names_in(path)}
-        left = {TOOLS / f"{name}.py" for name in named if (TOOLS / f"{name}.py").is_file()} - found
+        ours = {folder / f"{name}.py" for name in named for folder in OWN[:2]}
+        left = {path for path in ours if path.is_file()} - found
     return sorted(found)
 
 
@@ -790,7 +794,7 @@ def test_what_is_imported_is_declared():
     assert TOOLS / "runs.py" in book
     tests_alone = [TOOLS / name for name in ("run.py", "steps.py")]  # they start the tests, too
     assert undeclared([*package, *(path for path in book if path not in tests_alone)], ASKED_BY_BOOK) == {}
-    others = [path for place in ("tools", "tests", "book/_ext") for path in (ROOT / place).rglob("*.py")]
+    others = [path for folder in OWN for path in folder.rglob("*.py")]
     assert undeclared([*package, *others, ROOT / "conftest.py"], ASKED) == {}
     assert "bs4" in undeclared(others, [one for one in ASKED if one.name != "beautifulsoup4"])
 
@@ -805,7 +809,7 @@ def test_the_lowest_versions_are_those_of_the_project():
 
 def test_the_lowest_versions_are_tested_with_the_tests_of_every_module():
     names = {Path(path).name for path in lowest.test_files()}
-    assert {"test_unet.py", "test_training.py", "test_nuclei.py", "test_widgets.py"} <= names
+    assert {"test_unet.py", "test_training.py", "test_pictures.py", "test_widgets.py"} <= names
     where, _, name = lowest.LEFT_OUT.partition("::")
     assert where in lowest.test_files() and f"def {name}(" in (ROOT / where).read_text(encoding="utf-8")
     assert not names & {"test_book.py", "test_notebooks.py", "test_install.py", "test_tools.py", "test_models.py"}

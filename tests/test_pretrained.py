@@ -84,7 +84,9 @@ def test_the_tools_write_beside_the_weights_how_they_were_made(monkeypatch, tmp_
         record = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
         made = record["provenance"]
         assert set(record) == {"model", "config", "recipe", "scores", "provenance"}
-        assert made["command"] == COMMANDS.get(name, f"python tools/train_weights.py {name}")
+        assert made["command"] == COMMANDS.get(name, f"python tools/train_weights.py {name}").replace(
+            "tools", "experiments"
+        )
         assert made["seeds"] == [0] and made["threads"] == 1 and made["commit"] == "0123456789ab"
         assert made.keys() == provenance.provenance("", []).keys() and (tmp_path / f"{name}.pt").is_file()
 

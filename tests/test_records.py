@@ -46,7 +46,7 @@ def test_the_commit_says_whether_the_code_was_changed(monkeypatch, tmp_path):
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     assert provenance.commit() == "unknown"
     git = ["git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@example.org"]
-    code, result = tmp_path / "tools" / "code.py", tmp_path / "unet_tutorial" / "results" / "speed.json"
+    code, result = tmp_path / "experiments" / "code.py", tmp_path / "unet_tutorial" / "results" / "speed.json"
     for path in (code, result):
         path.parent.mkdir(parents=True)
     code.write_text("1")

@@ -207,4 +207,5 @@ def test_a_small_recording_can_be_read(monkeypatch, tmp_path):
     finally:
         torch.set_num_threads(threads)
     text = (tmp_path / "training.json").read_text(encoding="utf-8")
-    assert text.count("data:image/webp;base64,") == 2 * 2 * 2 and '"command": "python tools/record_training.py"' in text
+    assert text.count("data:image/webp;base64,") == 2 * 2 * 2
+    assert '"command": "python experiments/record_training.py"' in text

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import yaml
+from unet_tutorial.data.nuclei import find_nuclei
 
 import dependencies
 import notebook_rules
@@ -18,7 +19,6 @@ import pages
 import runs
 from console import Board, duration, last_lines
 from unet_tutorial.data import nuclei
-from unet_tutorial.data.nuclei import find_nuclei
 
 SPACE = 300e6  # bytes, for the runs and two books
 PAGES_SECONDS = 40  # for all pages, where nobody has measured it

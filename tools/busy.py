@@ -3,7 +3,7 @@
     python tools/busy.py make book
     python tools/busy.py make test
 
-The exit code is the command's. What it takes with nothing beside it, `python tools/bench.py commands` measures.
+The exit code is the command's. What it takes with nothing beside it, `python experiments/bench.py commands` measures.
 """
 
 from __future__ import annotations

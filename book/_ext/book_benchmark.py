@@ -4,6 +4,7 @@
 """
 
 import base64
+import sys
 from pathlib import Path
 from statistics import median
 
@@ -12,6 +13,9 @@ from matplotlib.figure import Figure
 from sphinx.util.docutils import SphinxDirective
 
 from unet_tutorial import plots, records
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "experiments"))
+import bench_tables
 
 RECORD = Path(records.__file__).parent / "results" / "bench.json"
 ALT = "Two curves for each network against seconds: the IoU rises, the boundary error falls."
@@ -78,7 +82,8 @@ class Benchmark(SphinxDirective):
 
     def part(self):
         """Return the part of the record, or an error that names the parts that are there."""
-        self.env.note_dependency(str(RECORD))  # so that the page is built again when it changes
+        for made_of in (RECORD, bench_tables.__file__):
+            self.env.note_dependency(str(made_of))  # so that the page is built again when it changes
         record, name = records.load("bench"), self.arguments[0]
         if name not in record or name == "provenance":
             parts = ", ".join(sorted(set(record) - {"provenance"}))
@@ -87,9 +92,10 @@ class Benchmark(SphinxDirective):
 
     def run(self):
         """Return the tables."""
-        part = self.part()
-        judged = [goals(part["goals"])] if part["goals"] else []
-        return [*(table(content) for content in part["tables"]), *judged, made(part["provenance"])]
+        name, part = self.arguments[0], self.part()
+        sentences = bench_tables.goals(name, part)
+        judged = [goals(sentences)] if sentences else []
+        return [*map(table, bench_tables.tables(name, part)), *judged, made(part["provenance"])]
 
 
 class Curves(Benchmark):
