@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 
 def positive_int(name: str, value: object) -> int:
@@ -23,7 +24,7 @@ def whole_number(name: str, value: object) -> int:
     return int(value)
 
 
-def number(name: str, value: object, *, above_zero: bool = False) -> float:
+def number(name: str, value: Any, *, above_zero: bool = False) -> float:
     """Return ``value`` when it is a finite number of at least 0, or above 0; refuse anything else."""
     right = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not right or value < 0 or (above_zero and value == 0):
@@ -33,9 +34,9 @@ def number(name: str, value: object, *, above_zero: bool = False) -> float:
     return float(value)
 
 
-def probability(name: str, value: object) -> float:
+def probability(name: str, value: Any) -> float:
     """Return ``value`` when it lies between 0 and 1, both excluded; refuse anything else."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
         raise ValueError(f"{name} must be a probability between 0 and 1, both excluded, but got {value!r}.")
     return float(value)
 

@@ -7,7 +7,7 @@ if the answer is no are the values looked at again, to say what they are.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ import torch
 ArrayLike = torch.Tensor | np.ndarray
 
 
-def tensor(name: str, value: object) -> None:
+def tensor(name: str, value: Any) -> None:
     """Refuse what is no tensor."""
     if not isinstance(value, torch.Tensor):
         raise ValueError(f"{name} must be a torch tensor, but got {type(value).__name__}.")
 
 
-def logits(value: object) -> None:
+def logits(value: Any) -> None:
     """Refuse what is not the answer of a model to a batch."""
     if isinstance(value, torch.Tensor) and value.ndim == 4 and value.is_floating_point() and value.numel():
         return
@@ -32,7 +32,7 @@ def logits(value: object) -> None:
     )
 
 
-def masks_for(logits: torch.Tensor, masks: object) -> None:
+def masks_for(logits: torch.Tensor, masks: Any) -> None:
     """Refuse masks that do not fit the logits of a model, which are looked at with `logits` before."""
     tensor("masks", masks)
     C = logits.shape[1]
@@ -47,7 +47,7 @@ def masks_for(logits: torch.Tensor, masks: object) -> None:
     )
 
 
-def weights_for(masks: torch.Tensor, weights: object) -> None:
+def weights_for(masks: torch.Tensor, weights: Any) -> None:
     """Refuse weights of pixels that do not fit the masks."""
     tensor("weights", weights)
     if weights.shape != masks.shape or not weights.is_floating_point():
@@ -62,7 +62,7 @@ def weights_for(masks: torch.Tensor, weights: object) -> None:
         )
 
 
-def mask(name: str, value: object, num_classes: int, *, batch: bool = False) -> None:
+def mask(name: str, value: Any, num_classes: int, *, batch: bool = False) -> None:
     """Refuse a mask that does not keep the contract of `unet_tutorial.data.masks`; ``batch`` asks for the axis B."""
     if isinstance(value, (torch.Tensor, np.ndarray)) and _keeps(value, num_classes, batch):
         return
@@ -80,7 +80,7 @@ def mask(name: str, value: object, num_classes: int, *, batch: bool = False) -> 
     raise ValueError(f"{name} must be int64 class indices for {classes}, but got {dtype}. Convert it with {convert}.")
 
 
-def numbers(name: str, value: object) -> np.ndarray:
+def numbers(name: str, value: Any) -> np.ndarray:
     """Return what a tensor or an array holds; refuse what is neither, holds no numbers, or is empty."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
@@ -99,7 +99,7 @@ def numbers(name: str, value: object) -> np.ndarray:
     return values
 
 
-def label_map(name: str, labels: object) -> np.ndarray:
+def label_map(name: str, labels: Any) -> np.ndarray:
     """Return a label map as int64 of numpy, (H, W); refuse what is none."""
     values = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else labels
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "iu" or values.size == 0:
@@ -116,7 +116,7 @@ def listed(found: np.ndarray) -> str:
     return names if found.size <= 6 else f"{names}, ... ({found.size} different values)"
 
 
-def _keeps(mask: ArrayLike, num_classes: int, batch: bool) -> bool:
+def _keeps(mask: Any, num_classes: int, batch: bool) -> bool:
     """Return whether all is as it must be. For a tensor on a GPU, one value is read back, at the end."""
     dtype = "float32" if num_classes == 1 else "int64"
     if str(mask.dtype).removeprefix("torch.") != dtype or not _right_axes(mask, num_classes, batch):

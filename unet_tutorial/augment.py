@@ -5,7 +5,8 @@ The library is kornia (Riba et al. 2020, doi:10.1109/WACV45572.2020.9093363), wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -118,10 +119,9 @@ def bend(images: torch.Tensor, masks: torch.Tensor, weights: torch.Tensor, *, pi
     moves = F.interpolate(moves, size=(H, W), mode="bicubic", align_corners=True)  # (B, 2, H, W), in pixels
     columns = torch.arange(W, device=images.device) + moves[:, 0]  # (B, H, W): where each pixel is taken from
     rows = torch.arange(H, device=images.device)[:, None] + moves[:, 1]
-    return tuple(
-        remap(part, columns, rows, mode=mode, padding_mode="reflection", align_corners=True)
-        for part, mode in ((images, "bilinear"), (masks, "nearest"), (weights, "bilinear"))
-    )
+    how: dict[str, Any] = {"padding_mode": "reflection", "align_corners": True}
+    images, weights = (remap(part, columns, rows, mode="bilinear", **how) for part in (images, weights))
+    return images, remap(masks, columns, rows, mode="nearest", **how), weights
 
 
 class Augmented:
@@ -144,7 +144,7 @@ class Augmented:
     (1, True)
     """
 
-    def __init__(self, loader: Iterable, augmentation, device: str | torch.device = "cpu"):
+    def __init__(self, loader: Any, augmentation: Callable[..., Batch], device: str | torch.device = "cpu"):
         self.loader, self.augmentation, self.device = loader, augmentation, device
 
     def __len__(self) -> int:

@@ -227,7 +227,8 @@ def random_states(loaders: Iterable) -> dict[str, Any]:
     >>> torch.equal(before, torch.rand(3))
     True
     """
-    _, keys, *place = np.random.get_state()
+    state: Any = np.random.get_state()  # with legacy=True, the default, a tuple
+    _, keys, *place = state
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],

@@ -213,7 +213,7 @@ class _Case:
     model: nn.Module
     images: Any
     masks: Any
-    logits: torch.Tensor | None = None  # (B, num_classes, H, W), in the mode in which the model is
+    logits: Any = None  # a tensor (B, num_classes, H, W), in the mode in which the model is
     parameters: dict[str, torch.Tensor] = field(default_factory=dict)  # stand for the model's, and share their memory
     averaged: dict[str, int] = field(default_factory=dict)  # values a channel, by the name of the batch normalization
 
@@ -513,7 +513,7 @@ def _gradients(case: _Case) -> Iterator[str]:
 def _batch_norm(case: _Case) -> Iterator[str]:
     if not case.averaged:
         raise _NotCheckedError("there is none in train mode")
-    name = min(case.averaged, key=case.averaged.get)
+    name = min(case.averaged, key=lambda name: case.averaged[name])
     if case.averaged[name] < FEWEST_VALUES:
         yield (
             f"batch normalization in {name} averages over {case.averaged[name]} values only. Use more images in a "
@@ -585,13 +585,13 @@ _CHECKS: dict[str, tuple[Callable[[_Case], Iterator[str]], tuple[str, ...]]] = {
 }
 
 
-def _message(check: Callable, *arguments: object) -> str | None:
-    """Return what a check that raises has to say, or None."""
+def _message(check: Callable, *arguments: object) -> str:
+    """Return what a check that raises has to say, or nothing."""
     try:
         check(*arguments)
     except ValueError as problem:
         return str(problem)
-    return None
+    return ""
 
 
 def _config(model: nn.Module) -> dict[str, Any]:
@@ -606,7 +606,7 @@ def _depth(model: nn.Module) -> int:
     return depth if isinstance(depth, int) else 5
 
 
-def _in_channels(model: nn.Module) -> int | None:
+def _in_channels(model: nn.Module) -> Any:
     """Return the channels that the model takes: from its config, or else those of its first convolution."""
     first = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     return _config(model).get("in_channels", first)

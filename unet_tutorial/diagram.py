@@ -103,7 +103,7 @@ def draw(maps: Sequence[FeatureMap], label: str, *, per_pixel: float) -> str:
     whole = _is_whole(maps)
     depth = len(maps) // 2 - 1 if whole else len(maps) - 1
     step = (_WIDTH / 2 - 68) / (2 * depth) if whole else 10  # to the right, from stage to stage
-    parts, y = [_end(_EDGE, maps[0], "in")], _TOP
+    parts, y = [_end(_EDGE, maps[0], "in")], float(_TOP)
     for i, stage in enumerate(maps[1 : depth + 1]):
         left, odd, tall = _EDGE + i * step, stage.height % 2 or stage.width % 2, stage.height * per_pixel
         inward = _WIDTH / 2 - 24 if whole and i == depth - 1 else left + step

@@ -201,7 +201,7 @@ def _array_difference(answer: Any, expected: Any, tolerance: float) -> str | Non
     return f"values differ in {count}: {_show(theirs[first])} at {list(first)}, where {_show(ours[first])} was expected"
 
 
-def _show(value: object) -> str:
+def _show(value: Any) -> str:
     """Return a short text for a value: thousands separated, arrays by kind, dtype and shape."""
     value = _plain(value)
     if _is_array(value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -166,9 +167,9 @@ def _spans(side: int, tile: int | None, overlap: int, depth: int) -> Iterator[Sp
         yield start, min(start + tile, end)  # the last tile may be shorter, but is longer than the overlap
 
 
-def _read(images: torch.Tensor | np.ndarray, rows: Span, columns: Span) -> torch.Tensor:
+def _read(images: Any, down: Span, across: Span) -> torch.Tensor:
     """Return a copy of one tile of the images, (b, in_channels, h, w), continued by mirroring beyond their end."""
-    rows, columns = _mirrored(rows, images.shape[2]), _mirrored(columns, images.shape[3])
+    rows, columns = _mirrored(down, images.shape[2]), _mirrored(across, images.shape[3])
     top, left = rows.min(), columns.min()
     part = images[:, :, top : rows.max() + 1, left : columns.max() + 1]  # of a memmap, only this is read
     part = torch.from_numpy(np.array(part)) if isinstance(part, np.ndarray) else part

@@ -6,13 +6,14 @@ An instance map is (H, W) whole numbers: 0 background, every other number one ob
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 from skimage.segmentation import relabel_sequential, watershed
-from torch.utils.data import Dataset
 
 from ._checks import number, positive_int, probability, whole_number
 from ._contract import ArrayLike, label_map
@@ -116,8 +117,16 @@ def weight_map(instances: ArrayLike, w0: float = 10.0, sigma: float = 5.0) -> to
     return torch.from_numpy(weights.astype(np.float32))  # (H, W)
 
 
+class _Instances(Protocol):
+    """A data set that knows its objects one by one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[torch.Tensor, torch.Tensor]: ...
+    def instances(self, index: int, /) -> torch.Tensor: ...
+
+
 def with_targets(
-    dataset: Dataset, *, border: int = 2, w0: float = 10.0, sigma: float = 5.0
+    dataset: _Instances, *, border: int = 2, w0: float = 10.0, sigma: float = 5.0
 ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Compute, once, what a network is to learn from every picture of a data set.
 

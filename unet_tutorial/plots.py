@@ -302,7 +302,7 @@ def curves(
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     if x is None:  # they are counted, so there is no epoch 1.5
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
@@ -347,7 +347,7 @@ def history(record) -> Figure:
     for axes, ylabel in ((left, "loss"), (right, "IoU")):
         axes.set_xlabel("epoch")
         axes.set_ylabel(ylabel)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     return figure

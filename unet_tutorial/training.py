@@ -366,7 +366,7 @@ def fit(
     """
     loss = CombinedLoss() if loss is None else loss
     loaders = (train_loader, val_loader)
-    recipe = {
+    recipe: dict[str, Any] = {
         "epochs": positive_int("epochs", epochs),
         "batches": _length("train_loader", train_loader),
         "learning_rate": number("learning_rate", learning_rate, above_zero=True),
@@ -379,7 +379,7 @@ def fit(
         "watch": None if watch is None else _fingerprint(watch),
     }
     _length("val_loader", val_loader)
-    if resume and checkpoint is None:
+    if checkpoint is None and resume:
         raise ValueError("resume=True needs checkpoint, the file from which to go on, but got None.")
     device = choose_device(device)
     _check_precision(precision, device)
@@ -391,12 +391,12 @@ def fit(
         # never again. Drawn here, it counts the same for a training that begins and for one that goes on.
         if getattr(loader, "persistent_workers", False):
             iter(loader)
-    if resume:
+    if checkpoint is not None and resume:
         history, best = _restore(checkpoint, state, recipe, loaders)
     elif checkpoint is not None:
         _save(checkpoint, state, recipe, loaders, history, best)
         read_checkpoint(checkpoint)  # what cannot be read again is to be known now, and not when it is needed
-    options = {"loss": loss, "precision": precision, "clip_norm": clip_norm, "scaler": state.scaler}
+    options: dict[str, Any] = {"loss": loss, "precision": precision, "clip_norm": clip_norm, "scaler": state.scaler}
     step = partial(train_step, model, state.optimizer, **options)
     batches = recipe["batches"]
     try:
@@ -590,7 +590,7 @@ def _bar(steps: int, done: int, progress: bool) -> tqdm:
     return tqdm(total=steps, initial=done, unit="batch", **({} if progress else {"disable": True}))
 
 
-def _length(name: str, loader: Iterable) -> int:
+def _length(name: str, loader: Any) -> int:
     try:
         length = len(loader)
     except TypeError as error:

@@ -138,13 +138,13 @@ class DecoderBlock(nn.Module):
         if option("upsample", upsample, UPSAMPLES) == "transpose":
             self.up = nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
         else:
-            smooth = {"align_corners": False} if upsample == "bilinear" else {}
+            smooth: dict[str, Any] = {"align_corners": False} if upsample == "bilinear" else {}
             self.up = nn.Sequential(
                 nn.Upsample(scale_factor=2, mode=upsample, **smooth),
                 nn.Conv2d(in_channels, out_channels, kernel_size=1),
             )
         joined = self.skip_channels + out_channels if skip == "concat" else out_channels
-        self.block = BLOCKS[option("block", block, BLOCKS)](joined, out_channels, norm, padding)
+        self.block: nn.Module = BLOCKS[option("block", block, BLOCKS)](joined, out_channels, norm, padding)
         self.padding = padding
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:

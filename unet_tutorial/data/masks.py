@@ -7,6 +7,7 @@ Several classes: int64, class indices 0 to num_classes - 1, shape (H, W), in a b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -245,7 +246,7 @@ def _check_same_size(mask: tuple[int, ...], image: tuple[int, ...], binary: bool
         raise ValueError(f"mask must have the shape {expected} for an image of shape {image}, but got {mask}.")
 
 
-def _color_code(color: object) -> int:
+def _color_code(color: Any) -> int:
     whole = isinstance(color, tuple) and len(color) == 3 and all(isinstance(c, int) and 0 <= c <= 255 for c in color)
     if not whole:
         raise ValueError(f"palette must map colours such as (255, 0, 0), values 0 to 255, but got {color!r}.")

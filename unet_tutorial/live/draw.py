@@ -6,6 +6,7 @@ import base64
 import functools
 import gzip
 import json
+from typing import Any
 
 import torch
 from skimage.filters import gaussian, threshold_otsu
@@ -67,7 +68,7 @@ class SmallDraw(Live):
     @functools.cache
     def packed(cls) -> str:
         """Return the network and the pictures: JSON, gzip, base64."""
-        pictures = {"side": SIDE, "digits": DIGITS}
+        pictures: dict[str, Any] = {"side": SIDE, "digits": DIGITS}
         for name in SAMPLES:
             image, mask = _sample(name)
             pictures[name] = {"image": to_hex(image, DIGITS), "mask": to_hex(mask)}

@@ -7,6 +7,7 @@ import functools
 import gzip
 import itertools
 import json
+from typing import Any
 
 import torch
 from skimage.filters import gaussian, threshold_otsu
@@ -23,7 +24,7 @@ from .base import Live, script
 from .packing import as_seen, to_hex
 
 SIDE = 64  # of the pictures
-DATA = {
+DATA: dict[str, tuple[Any, int, int]] = {
     "discs": (SyntheticCircleDataset, 32, 16),
     "cells": (SyntheticCellsDataset, 64, 32),
 }  # pictures to learn, to judge

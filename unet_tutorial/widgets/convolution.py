@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -108,8 +109,9 @@ class Convolution(Explorer):
         if rows is None or columns is None:
             words = f"The kernel never stands centred on {here}: {_reason(row, column, padding, convolutions)} "
             words += f"The output has {size} values."
+            numbers: dict[str, Any]
             numbers = {"sum": "none", "place in the output": "none", "size of the output": size, "sees": "none"}
-            squares = [(row - 1, column - 1, 3)] + [None] * convolutions
+            squares: list[Any] = [(row - 1, column - 1, 3)] + [None] * convolutions
             nothing = svg.text(WIDTH / 2, 30, "No value of the output comes from here.")
             middle = svg.drawing(WIDTH, 60, "No products", nothing)
         else:

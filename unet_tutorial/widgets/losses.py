@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,7 +16,11 @@ from ..plots import ORANGE, SKY
 from .kit import Choice, Explorer, Panel, Slider, State, asset, encode
 
 COLUMN, RADIUS, SIZE = 20, 10, 300  # the centre and the radius of the true disc, in pixels; units of a drawing
-LOSSES = {"BCE": bce_loss, "Dice loss": dice_loss, "combined": CombinedLoss()}
+LOSSES: dict[str, Callable] = {
+    "BCE": bce_loss,
+    "Dice loss": dice_loss,
+    "combined": CombinedLoss(),
+}
 BARS = (*LOSSES, "1 − IoU")
 PULLS = {
     "BCE": "Where BCE pulls",

@@ -128,10 +128,10 @@ def _share_of_central_half(values: torch.Tensor, rows: tuple[int, int], columns:
     return float(values[top : bottom + 1, left : right + 1].sum() / values.sum())
 
 
-def _units(rows: tuple[int, int], columns: tuple[int, int]) -> list[float]:
+def _units(rows: tuple[int, int], columns: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return where a field lies in the drawing, cut off where the picture ends: x, y, width, height."""
     (top, bottom), (left, right) = _inside(rows), _inside(columns)
-    return [PIXEL * pixels for pixels in (left, top, right - left + 1, bottom - top + 1)]
+    return PIXEL * left, PIXEL * top, PIXEL * (right - left + 1), PIXEL * (bottom - top + 1)
 
 
 def _box(rows: tuple[int, int], columns: tuple[int, int], kind: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,7 @@ def _enlarge(image: torch.Tensor, method: str, kernel: int, stride: int) -> torc
     batch = image[None, None]  # (1, 1, H, W)
     if method == TRANSPOSED:
         return F.conv_transpose2d(batch, torch.ones(1, 1, kernel, kernel, dtype=image.dtype), stride=stride)[0, 0]
-    smooth = {"align_corners": False} if method == "bilinear" else {}
+    smooth: dict[str, Any] = {"align_corners": False} if method == "bilinear" else {}
     return F.interpolate(batch, scale_factor=stride, mode=method, **smooth)[0, 0]
 
 
@@ -33,7 +34,7 @@ def _enlarge(image: torch.Tensor, method: str, kernel: int, stride: int) -> torc
 def _contributions(method: str, kernel: int, stride: int) -> torch.Tensor:
     """Count for each pixel of the output from how many pixels of the input it gets something."""
     dots = torch.eye(SIDE * SIDE).view(-1, SIDE, SIDE)  # 16 inputs, each with another single 1
-    return sum((_enlarge(dot, method, kernel, stride) > 0).long() for dot in dots)
+    return torch.stack([_enlarge(dot, method, kernel, stride) > 0 for dot in dots]).sum(0)
 
 
 def _is_even(method: str, kernel: int, stride: int) -> bool:

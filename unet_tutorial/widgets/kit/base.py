@@ -198,7 +198,7 @@ class Explorer(anywidget.AnyWidget):
         return "\n".join([self.title, words, *(f"{name}: {_written(value)}" for name, value in numbers.items())])
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         if int(ipywidgets.__version__.split(".")[0]) < 8:  # as in Colab, where the page without a kernel works
             data = {"text/plain": repr(self)}
         return {**data, "text/html": self.html()}, metadata
