@@ -32,18 +32,20 @@ def logits(value: Any) -> None:
     )
 
 
-def masks_for(logits: torch.Tensor, masks: Any) -> None:
-    """Refuse masks that do not fit the logits of a model, which are looked at with `logits` before."""
-    tensor("masks", masks)
-    C = logits.shape[1]
-    expected = (*logits.shape[:1], *((1,) if C == 1 else ()), *logits.shape[2:])
-    if tuple(masks.shape) == expected:
-        mask("masks", masks, C, batch=True)
+def masks_for(answer: Any, masks: Any) -> None:
+    """Refuse logits that are not the answer of a model to a batch, and masks that do not fit them."""
+    logits(answer)
+    B, C, H, W = answer.shape
+    expected = (B, 1, H, W) if C == 1 else (B, H, W)
+    if isinstance(masks, torch.Tensor) and masks.shape == expected and _keeps(masks, C):
         return
-    hint = _axes_hint("masks", tuple(masks.shape), C)
+    tensor("masks", masks)
+    shape = tuple(masks.shape)
+    if shape == expected:
+        mask("masks", masks, C, batch=True)  # says what is wrong with the dtype or the values
     raise ValueError(
-        f"masks must have the shape {expected} for logits of shape {tuple(logits.shape)}, "
-        f"but got {tuple(masks.shape)}.{hint}"
+        f"masks must have the shape {expected} for logits of shape {tuple(answer.shape)}, but got {shape}."
+        f"{_axes_hint('masks', shape, C)}"
     )
 
 
@@ -64,7 +66,8 @@ def weights_for(masks: torch.Tensor, weights: Any) -> None:
 
 def mask(name: str, value: Any, num_classes: int, *, batch: bool = False) -> None:
     """Refuse a mask that does not keep the contract of `unet_tutorial.data.masks`; ``batch`` asks for the axis B."""
-    if isinstance(value, (torch.Tensor, np.ndarray)) and _keeps(value, num_classes, batch):
+    array = isinstance(value, (torch.Tensor, np.ndarray))
+    if array and _right_axes(value, num_classes, batch) and _keeps(value, num_classes):
         return
     values = numbers(name, value)
     colours = num_classes > 1 and values.dtype == np.uint8 and values.shape[-1] == 3
@@ -116,10 +119,9 @@ def listed(found: np.ndarray) -> str:
     return names if found.size <= 6 else f"{names}, ... ({found.size} different values)"
 
 
-def _keeps(mask: Any, num_classes: int, batch: bool) -> bool:
-    """Return whether all is as it must be. For a tensor on a GPU, one value is read back, at the end."""
-    dtype = "float32" if num_classes == 1 else "int64"
-    if str(mask.dtype).removeprefix("torch.") != dtype or not _right_axes(mask, num_classes, batch):
+def _keeps(mask: Any, num_classes: int) -> bool:
+    """Return whether dtype and values are as they must be. Of a tensor on a GPU, one value is read back, at the end."""
+    if str(mask.dtype).removeprefix("torch.") != ("float32" if num_classes == 1 else "int64"):
         return False
     if num_classes == 1:
         return bool((mask * mask == mask).all())  # only 0 and 1 are their own squares; NaN equals nothing

@@ -44,7 +44,7 @@ def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     >>> print(f"{bce_loss(torch.full((1, 1, 64, 64), -2.0), masks):.3f}")
     0.135
     """
-    _check(logits, masks)
+    _contract.masks_for(logits, masks)
     return _cross_entropy(logits, masks).mean()
 
 
@@ -89,7 +89,7 @@ def dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1e-6, p
     >>> print(f"{dice_loss(torch.full((1, 1, 8, 8), -10.0), torch.zeros(1, 1, 8, 8)):.4f}")
     0.9997
     """
-    _check(logits, masks)
+    _contract.masks_for(logits, masks)
     return _dice_loss(logits, masks, number("smooth", smooth, above_zero=True), per_image)
 
 
@@ -126,7 +126,7 @@ def weighted_cross_entropy(logits: torch.Tensor, masks: torch.Tensor, weights: t
     >>> round(weighted_cross_entropy(logits, masks, torch.tensor([[[3.0, 1.0]]])).item(), 3)
     4.5
     """
-    _check(logits, masks)
+    _contract.masks_for(logits, masks)
     _contract.weights_for(masks, weights)
     return (_cross_entropy(logits, masks) * weights).sum() / weights.sum()
 
@@ -172,7 +172,7 @@ def focal_loss(
     >>> print(f"{focal_loss(logits, masks, gamma=0):.3f} {focal_loss(logits, masks):.3f}")
     1.549 1.383
     """
-    _check(logits, masks)
+    _contract.masks_for(logits, masks)
     number("gamma", gamma)
     _check_alpha(alpha)
     if alpha is not None and logits.shape[1] > 1:
@@ -240,7 +240,7 @@ def tversky_loss(
     >>> bool(tversky_loss(missed, masks) > tversky_loss(false_alarm, masks))
     True
     """
-    _check(logits, masks)
+    _contract.masks_for(logits, masks)
     number("alpha", alpha)
     number("beta", beta)
     number("smooth", smooth, above_zero=True)
@@ -414,11 +414,6 @@ def _areas(
 def _wide(logits: torch.Tensor) -> torch.Tensor:
     """Return half-precision logits in float32: a sum over 65,504 pixels of 1 is the end of float16."""
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-
-
-def _check(logits: torch.Tensor, masks: torch.Tensor) -> None:
-    _contract.logits(logits)
-    _contract.masks_for(logits, masks)
 
 
 def _check_alpha(alpha: float | None) -> float | None:

@@ -52,7 +52,8 @@ def predicted_masks(logits: torch.Tensor, threshold: float = 0.5) -> torch.Tenso
     """
     probability("threshold", threshold)
     _contract.logits(logits)
-    _check_nan(int(logits.isnan().sum()))
+    if logits.isnan().any():
+        raise _nan_error(int(logits.isnan().sum()))
     return _predicted_masks(logits, threshold)
 
 
@@ -155,7 +156,6 @@ class IoUMetric:
 
     def __call__(self, logits: torch.Tensor, masks: torch.Tensor, threshold: float | None = None) -> float:
         threshold = self.threshold if threshold is None else probability("threshold", threshold)
-        _contract.logits(logits)
         _contract.masks_for(logits, masks)
         overlap, predicted, true = _areas(_predicted_masks(logits, threshold), masks, logits.shape[1])
         if self.reduction == "pooled":
@@ -165,7 +165,8 @@ class IoUMetric:
             scores = scores.nanmean(dim=1)
         # Both at once: on a GPU, every number that Python reads waits for all the work before it.
         score, nan = torch.stack([scores.double().mean(), logits.isnan().sum().double()]).tolist()
-        _check_nan(int(nan))
+        if nan:
+            raise _nan_error(int(nan))
         return score
 
     def __repr__(self) -> str:
@@ -414,9 +415,8 @@ def _check_masks(pred: torch.Tensor, truth: torch.Tensor, num_classes: int) -> N
         raise ValueError(f"pred and truth must have one shape, but got {tuple(pred.shape)} and {tuple(truth.shape)}.")
 
 
-def _check_nan(number: int) -> None:
-    if number:
-        raise ValueError(f"logits must be numbers, but {number} of them are NaN.")
+def _nan_error(count: int) -> ValueError:
+    return ValueError(f"logits must be numbers, but {count} of them are NaN.")
 
 
 def _check_ap_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:

@@ -491,12 +491,20 @@ class _State(NamedTuple):
 def _start(
     model: nn.Module, optimizer: Callable[..., Optimizer], recipe: dict[str, Any], device: torch.device
 ) -> _State:
+    if isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"optimizer must be what builds an optimizer, but got a built {type(optimizer).__name__}. "
+            f"Pass the class, such as torch.optim.{type(optimizer).__name__}, and learning_rate beside it."
+        )
     model.to(device)
     if recipe["channels_last"]:
         model.to(memory_format=torch.channels_last)  # convolutions follow their weights, whatever the images are
-    stepper = _make_optimizer(model, optimizer, recipe["learning_rate"])
-    steps = recipe["epochs"] * recipe["batches"]
-    scheduler = _make_schedule(stepper, recipe["schedule"], recipe["learning_rate"], steps)
+    stepper, steps = optimizer(model.parameters(), lr=recipe["learning_rate"]), recipe["epochs"] * recipe["batches"]
+    scheduler: LRScheduler
+    if recipe["schedule"] == "constant":
+        scheduler = ConstantLR(stepper, factor=1.0)
+    else:
+        scheduler = OneCycleLR(stepper, max_lr=recipe["learning_rate"], total_steps=steps, cycle_momentum=False)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe["precision"] == "float16")
     return _State(model, stepper, scheduler, scaler)
 
@@ -644,18 +652,3 @@ def _check_precision(precision: str, device: torch.device) -> None:
         raise ValueError(f"precision {precision!r} is for the CPU and for GPUs of CUDA, but the device is '{device}'.")
     if precision == "bfloat16" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
         raise ValueError(f"precision 'bfloat16' needs a newer GPU than '{device}'. Pass precision='float16'.")
-
-
-def _make_optimizer(model: nn.Module, optimizer: Callable[..., Optimizer], learning_rate: float) -> Optimizer:
-    if isinstance(optimizer, Optimizer):
-        raise ValueError(
-            f"optimizer must be what builds an optimizer, but got a built {type(optimizer).__name__}. "
-            f"Pass the class, such as torch.optim.{type(optimizer).__name__}, and learning_rate beside it."
-        )
-    return optimizer(model.parameters(), lr=learning_rate)
-
-
-def _make_schedule(optimizer: Optimizer, schedule: str, learning_rate: float, steps: int) -> LRScheduler:
-    if option("schedule", schedule, SCHEDULES) == "constant":
-        return ConstantLR(optimizer, factor=1.0)
-    return OneCycleLR(optimizer, max_lr=learning_rate, total_steps=steps, cycle_momentum=False)
