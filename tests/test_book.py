@@ -80,7 +80,9 @@ def build_book(folder, options=(), url="", cells=(), text="Plain.", more=()):
         "-W",
         *options,
     ]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools")])}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools"), str(ROOT / "experiments")])
+    }
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"}
     return watch.run(command, cwd=folder, env=environment, **pipes)
 

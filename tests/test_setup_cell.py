@@ -6,7 +6,9 @@ import subprocess
 import sys
 import venv
 import zipfile
+from pathlib import Path
 
+import lazy_loader
 import nbformat
 import pytest
 
@@ -19,11 +21,15 @@ ADDRESS = "https://example.org/somebody/unet-tutorial"
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
-    """The Python of an environment in which nothing but pip is installed."""
+    """The Python of an environment in which nothing but pip is installed, and what the package needs to be found."""
     folder = tmp_path_factory.mktemp("bare")
     builder = venv.EnvBuilder(with_pip=True)
     builder.create(folder)
-    return builder.ensure_directories(folder).env_exe
+    python = builder.ensure_directories(folder).env_exe
+    where = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip()
+    shutil.copytree(Path(lazy_loader.__file__).parent, Path(packages) / "lazy_loader")
+    return python
 
 
 @pytest.fixture(scope="module")

@@ -180,6 +180,6 @@ def test_without_its_data_a_chapter_is_announced_with_the_size_and_goes_on(monke
     def fetch(progress):
         raise error
 
-    monkeypatch.setattr(book_build.nuclei, "fetch_nuclei", fetch)
+    monkeypatch.setattr(book_build.bbbc039, "fetch_nuclei", fetch)
     assert str(error) in book_build.fetch_nuclei(Board())
     assert "a download of 81 MB" in capsys.readouterr().out

@@ -10,7 +10,6 @@ from pathlib import Path
 import nbformat
 import psutil
 import yaml
-from unet_tutorial.data.nuclei import find_nuclei
 
 import dependencies
 import notebook_rules
@@ -18,7 +17,8 @@ import notebooks
 import pages
 import runs
 from console import Board, duration, last_lines
-from unet_tutorial.data import nuclei
+from unet_tutorial.data import bbbc039
+from unet_tutorial.data.bbbc039 import find_nuclei
 
 SPACE = 300e6  # bytes, for the runs and two books
 PAGES_SECONDS = 40  # for all pages, where nobody has measured it
@@ -71,9 +71,9 @@ def needs_nuclei(chapters: dict[str, nbformat.NotebookNode]) -> bool:
 
 def fetch_nuclei(board: Board) -> str:
     """Get the data set BBBC039, and return "", or in a sentence why its chapter will do without."""
-    board.done(f"  Chapter 14 needs the data set BBBC039: a download of {nuclei.DOWNLOAD} MB, once.")
+    board.done(f"  Chapter 14 needs the data set BBBC039: a download of {bbbc039.DOWNLOAD} MB, once.")
     try:
-        nuclei.fetch_nuclei(progress=board.is_terminal)
+        bbbc039.fetch_nuclei(progress=board.is_terminal)
     except (OSError, ValueError) as error:
         return f"Chapter 14 shows cells that a program draws: {error}"
     dependencies.nuclei.cache_clear()
