@@ -287,7 +287,7 @@ def as_kept(recipe: dict) -> dict:
 @pytest.mark.parametrize(
     "name, changes, base, seeds",
     [
-        ("ablations", train_nuclei.ABLATIONS, train_nuclei.REDUCED, [0, 1]),
+        ("ablations", train_nuclei.ABLATIONS, train_nuclei.REDUCED, [0, 1, 2]),
         ("candidates", train_nuclei.CANDIDATES, train_nuclei.SHIPPED, [0]),
     ],
 )
