@@ -263,7 +263,12 @@ def test_the_tool_trains_alike_each_time_and_measures(tmp_path):
     models = [train_nuclei.train(train_nuclei.SHIPPED | small, data, data) for _ in range(2)]
     weights = [model.state_dict().values() for model in models]
     assert all(torch.equal(*pair) for pair in zip(*weights, strict=True))
-    assert set(train_nuclei.measure(models[0], data)) == {"dice", "iou", "ap", "f1_50", "f1_75", "splits", "merges"}
+    splits = {"val": data, "test": data}
+    (found,) = train_nuclei.measure(models[0], splits, "test").values()
+    assert set(found) == {"dice", "iou", "ap", "f1_50", "f1_75", "splits", "merges"}
+    three = train_nuclei.measure_three_ways(models[0], splits, "test")
+    assert three["scores"] == found and three["seed"] in train_nuclei.SEEDS
+    assert set(three["with_this_seed"]) == set(three["by_shape"]) == set(found)
 
 
 def test_every_ablation_changes_one_thing_and_trains(tmp_path):
@@ -317,6 +322,8 @@ def test_the_shipped_weights_score_what_their_record_says_on_the_test_fields():
     # slow: all fifty fields go through the network, or the score would be another one
     assert find_nuclei() is not None, "set UNET_TUTORIAL_DATA, or leave this out with -m 'not real_nuclei'"
     recorded = train_nuclei.pretrained_record("nuclei")["scores"]["test"]
-    found = train_nuclei.measure(train_nuclei.load_pretrained("nuclei"), train_nuclei.NucleiDataset("test"))
+    found = train_nuclei.measure(
+        train_nuclei.load_pretrained("nuclei"), {"test": train_nuclei.NucleiDataset("test")}, "test"
+    )["scores"]
     assert found["ap"] == pytest.approx(recorded["ap"], abs=1e-3)
     assert found["ap"] > 0.714, "what a perfect mask reaches with connected components"
