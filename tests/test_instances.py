@@ -149,6 +149,14 @@ def test_the_baselines_find_what_stands_alone_and_the_better_one_cuts_what_touch
     assert better["merges"] == better["splits"] == 0 and better["f1_75"] == 1
 
 
+def test_peaks_closer_than_ten_pixels_are_one_if_nothing_else_is_said():
+    y, x = np.mgrid[:40, :60]
+    for apart, objects in ((9, 1), (10, 2)):  # distance of the centres of two discs
+        discs = np.minimum(np.hypot(y - 20, x - 20), np.hypot(y - 20, x - 20 - apart)) < 6
+        assert otsu_watershed(discs.astype(float), smooth=0).max() == objects
+    assert otsu_watershed(discs.astype(float), smooth=0, apart=11).max() == 1
+
+
 # Augmentation --------------------------------------------------------------------------------------------------------
 
 

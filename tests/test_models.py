@@ -14,8 +14,9 @@ from torch import nn
 from torch.export import Dim
 from torch.testing import assert_close
 
-from unet_tutorial.blocks import BLOCKS, NORMS, AttentionGate, DoubleConv
-from unet_tutorial.unet import SKIPS, UPSAMPLES, Decoder, DecoderBlock, UNet
+from unet_tutorial._checks import NORMS, SKIPS, UPSAMPLES
+from unet_tutorial.blocks import BLOCKS, AttentionGate, DoubleConv
+from unet_tutorial.unet import Decoder, DecoderBlock, UNet
 from unet_tutorial.variants import (
     MODELS,
     AttentionDecoder,

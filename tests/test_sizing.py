@@ -7,16 +7,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from unet_tutorial import blocks, sizing, unet
+from unet_tutorial import sizing
+from unet_tutorial._checks import NORMS, SKIPS, UPSAMPLES
 from unet_tutorial.unet import UNet
 
 SMALL = (4, 6, 8, 10)
-OPTIONS = list(itertools.product(sizing.NORMS, sizing.UPSAMPLES, sizing.SKIPS))
-
-
-def test_the_options_are_those_of_the_network():
-    assert (sizing.NORMS, sizing.UPSAMPLES, sizing.SKIPS) == (blocks.NORMS, unet.UPSAMPLES, unet.SKIPS)
-    assert sizing.PADDINGS == blocks.PADDINGS
+OPTIONS = list(itertools.product(NORMS, UPSAMPLES, SKIPS))
 
 
 def parts(model):
@@ -53,7 +49,7 @@ def test_feature_maps_are_what_hooks_see(height, width, padding):
     assert list(computed)[:2] == ["image", "encoder 1"] and list(computed)[-2:] == ["decoder 1", "logits"]
 
 
-@pytest.mark.parametrize("upsample, skip", list(itertools.product(sizing.UPSAMPLES, sizing.SKIPS)))
+@pytest.mark.parametrize("upsample, skip", list(itertools.product(UPSAMPLES, SKIPS)))
 @pytest.mark.parametrize("height, width, padding", [(32, 32, "same"), (45, 71, "same"), (92, 108, "none")])
 def test_multiply_adds_are_those_that_torch_counts(height, width, padding, upsample, skip):
     model = UNet(2, 3, channels=SMALL, upsample=upsample, skip=skip, padding=padding).eval()
@@ -104,7 +100,7 @@ def measured_field(model, images, part, position):
     return int(columns[0]), int(columns[-1])
 
 
-@pytest.mark.parametrize("upsample", sizing.UPSAMPLES)
+@pytest.mark.parametrize("upsample", UPSAMPLES)
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_receptive_field_is_where_the_gradient_is(depth, upsample):
     torch.manual_seed(0)
@@ -172,3 +168,8 @@ def test_numbers_of_the_usual_network():
 def test_wrong_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_field_is_that_of_position_0_if_none_is_named():
+    fields = [sizing.receptive_field("logits", 3, position) for position in (0, 2)]
+    assert sizing.receptive_field("logits", 3) == fields[0] != fields[1]

@@ -10,8 +10,9 @@ from monai.networks.nets.basic_unet import UpCat
 from torch import nn
 from torch.testing import assert_close
 
+from unet_tutorial._checks import UPSAMPLES
 from unet_tutorial.blocks import BLOCKS
-from unet_tutorial.unet import UPSAMPLES, Decoder, DecoderBlock, Encoder, UNet, center_crop, check_images
+from unet_tutorial.unet import Decoder, DecoderBlock, Encoder, UNet, center_crop, check_images
 
 
 def count(module: nn.Module) -> int:

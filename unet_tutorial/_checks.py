@@ -1,4 +1,4 @@
-"""Checks on what a caller passes in. Each raises a ``ValueError`` that says what came and what was expected."""
+"""The options of the networks, and checks on what comes in: each raises a ``ValueError`` of what was expected."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
+
+NORMS = ("batch", "group", "none")
+UPSAMPLES = ("transpose", "bilinear", "nearest")
+SKIPS = ("concat", "add", "none")
+PADDINGS = ("same", "none")
+CHANNELS = (64, 128, 256, 512, 1024)  # those of the paper
 
 
 def positive_int(name: str, value: object) -> int:
@@ -55,9 +61,7 @@ def channel_list(channels: object, *, bottleneck: bool = True) -> tuple[int, ...
     """Return the channels of the stages, and of the bottleneck after them, as a tuple; refuse anything else."""
     parts = "every stage and of the bottleneck" if bottleneck else "every stage"
     if isinstance(channels, str) or not isinstance(channels, Iterable):
-        raise ValueError(
-            f"channels must list the channels of {parts}, such as (64, 128, 256, 512, 1024), but got {channels!r}."
-        )
+        raise ValueError(f"channels must list the channels of {parts}, such as {CHANNELS}, but got {channels!r}.")
     channels = tuple(channels)
     if len(channels) < (2 if bottleneck else 1):
         least = "two entries, one stage and the bottleneck" if bottleneck else "one entry, a stage"

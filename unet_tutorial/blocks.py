@@ -6,10 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._checks import joinable, option, positive_int
-
-NORMS = ("batch", "group", "none")
-PADDINGS = ("same", "none")
+from ._checks import NORMS, PADDINGS, joinable, option, positive_int
 
 
 def normalization(norm: str, channels: int) -> nn.Module:

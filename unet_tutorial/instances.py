@@ -126,7 +126,7 @@ class _Instances(Protocol):
 
 
 def with_targets(
-    dataset: _Instances, *, border: int = 2, w0: float = 10.0, sigma: float = 5.0
+    dataset: _Instances, *, border: int = 2, w0: float = 10.0
 ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Compute, once, what a network is to learn from every picture of a data set.
 
@@ -137,7 +137,7 @@ def with_targets(
         `unet_tutorial.data.bbbc039.NucleiDataset` or `unet_tutorial.data.synthetic.SyntheticCellsDataset`.
     border : int, default 2
         See `class_map`.
-    w0, sigma : float
+    w0 : float, default 10.0
         See `weight_map`.
 
     Returns
@@ -160,7 +160,7 @@ def with_targets(
     pictures = []
     for index in range(len(dataset)):
         labels = dataset.instances(index)  # (H, W)
-        pictures.append((dataset[index][0], class_map(labels, border), weight_map(labels, w0, sigma)))
+        pictures.append((dataset[index][0], class_map(labels, border), weight_map(labels, w0)))
     return pictures
 
 

@@ -290,7 +290,8 @@ def curves(
     """
     if not lines:
         raise ValueError("lines must hold at least one line, but got none.")
-    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
+    many = len(lines) > 4
+    figure = Figure(figsize=(7.0 if many else 5.5, 3.2), layout="constrained")
     axes = figure.add_subplot()
     dashes = ("-", "--", "-.", ":")
     for i, (name, values) in enumerate(lines.items()):
@@ -304,7 +305,7 @@ def curves(
     if x is None:  # they are counted, so there is no epoch 1.5
         axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(**{"loc": "upper left", "bbox_to_anchor": (1, 1)} if many else {})  # many names would hide the lines
     return figure
 
 

@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ._checks import channel_list, option, positive_int, sides, unpadded_sides
+from ._checks import (
+    CHANNELS,
+    NORMS,
+    PADDINGS,
+    SKIPS,
+    UPSAMPLES,
+    channel_list,
+    option,
+    positive_int,
+    sides,
+    unpadded_sides,
+)
 
-NORMS = ("batch", "group", "none")
-UPSAMPLES = ("transpose", "bilinear", "nearest")
-SKIPS = ("concat", "add", "none")
-PADDINGS = ("same", "none")
+FLOAT32 = 4  # bytes
 
 
 class FeatureMap(NamedTuple):
@@ -70,7 +78,7 @@ def feature_maps(
     width: int,
     in_channels: int = 3,
     num_classes: int = 1,
-    channels: Sequence[int] = (64, 128, 256, 512, 1024),
+    channels: Sequence[int] = CHANNELS,
     *,
     padding: str = "same",
 ) -> list[FeatureMap]:
@@ -134,7 +142,7 @@ def feature_maps(
 def parameters(
     in_channels: int = 3,
     num_classes: int = 1,
-    channels: Sequence[int] = (64, 128, 256, 512, 1024),
+    channels: Sequence[int] = CHANNELS,
     *,
     norm: str = "batch",
     upsample: str = "transpose",
@@ -225,7 +233,7 @@ def multiply_adds(
     width: int,
     in_channels: int = 3,
     num_classes: int = 1,
-    channels: Sequence[int] = (64, 128, 256, 512, 1024),
+    channels: Sequence[int] = CHANNELS,
     *,
     upsample: str = "transpose",
     skip: str = "concat",
@@ -292,10 +300,9 @@ def memory(
     width: int,
     in_channels: int = 3,
     num_classes: int = 1,
-    channels: Sequence[int] = (64, 128, 256, 512, 1024),
+    channels: Sequence[int] = CHANNELS,
     *,
     padding: str = "same",
-    bytes_per_value: int = 4,
 ) -> Memory:
     """Account for the memory of one training step with Adam.
 
@@ -317,8 +324,6 @@ def memory(
         Channels of every stage, finest first, and of the bottleneck, last.
     padding : {"same", "none"}, default "same"
         As in `unet_tutorial.unet.UNet`.
-    bytes_per_value : int, default 4
-        4 for float32.
 
     Returns
     -------
@@ -336,8 +341,7 @@ def memory(
     118.39917373657227
     """
     positive_int("batch", batch)
-    positive_int("bytes_per_value", bytes_per_value)
-    weights = bytes_per_value * sum(parameters(in_channels, num_classes, channels).values())
+    weights = FLOAT32 * sum(parameters(in_channels, num_classes, channels).values())
     values = 0  # of one image
     indices = 0  # of pooling, one image
     for stage in feature_maps(height, width, in_channels, num_classes, channels, padding=padding):
@@ -357,7 +361,7 @@ def memory(
             values += stage.channels * pixels  # logits, kept by the loss, and so is the mask
             values += pixels if num_classes == 1 else 0  # a number for every pixel
             indices += 0 if num_classes == 1 else pixels  # a class index for every pixel, 8 bytes
-    activations = batch * (bytes_per_value * values + 8 * indices)
+    activations = batch * (FLOAT32 * values + 8 * indices)
     return Memory(weights, weights, 2 * weights, activations)
 
 

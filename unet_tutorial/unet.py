@@ -10,12 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._checks import channel_list, joinable, option, positive_int, sides, unpadded_sides
+from ._checks import (
+    CHANNELS,
+    SKIPS,
+    UPSAMPLES,
+    channel_list,
+    joinable,
+    option,
+    positive_int,
+    sides,
+    unpadded_sides,
+)
 from .blocks import BLOCKS
-
-UPSAMPLES = ("transpose", "bilinear", "nearest")
-SKIPS = ("concat", "add", "none")
-CHANNELS = (64, 128, 256, 512, 1024)  #: Those of the paper.
 
 
 class Encoder(nn.Module):

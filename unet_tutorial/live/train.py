@@ -15,6 +15,7 @@ from torch import nn
 from traitlets import Dict
 
 from .. import _svg as svg
+from .._checks import SKIPS, UPSAMPLES
 from ..data.synthetic import SyntheticCellsDataset, SyntheticCircleDataset
 from ..metrics import iou
 from ..sizing import multiply_adds
@@ -29,7 +30,6 @@ DATA: dict[str, tuple[Any, int, int]] = {
     "cells": (SyntheticCellsDataset, 64, 32),
 }  # pictures to learn, to judge
 DEPTHS, BASES = (1, 2, 3), (4, 6, 8)
-SKIPS, UPSAMPLES = ("concat", "add", "none"), ("transpose", "bilinear", "nearest")
 TASKS = {
     "first": "Bring a network to an IoU of 0.9 on the discs.",
     "small": "Reach 0.70 on the cells with at most 2,000 weights.",
