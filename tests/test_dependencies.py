@@ -71,7 +71,7 @@ def test_a_record_counts_for_the_chapters_that_name_it():
         return {path.name for path in dependencies.files(code_of(name)) if path.parent.name == "results"}
 
     assert "variants.json" in records("11_variants") and "bench.json" not in records("11_variants")
-    assert "bench.json" in records("09_training")
+    assert "bench.json" in records("09_longer_and_faster")
 
 
 def test_what_is_read_by_name_is_named():
