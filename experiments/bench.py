@@ -4,7 +4,7 @@
 
 Without a PART, all are measured, one after the other and on the CPU with one thread, in about half an hour:
 
-discs     seconds until a network finds discs: the recipe of chapter 9 against the usual one
+discs     seconds until a network finds discs: the recipe of chapter 10 against the usual one
 models    our U-Net against MONAI's, a forward pass and a training step
 cells     scores on the hard cells against seconds of training
 chapters  every chapter's wall time, with its slowest cells

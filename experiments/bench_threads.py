@@ -19,9 +19,9 @@ from unet_tutorial.unet import UNet
 THREADS = {
     "rounds": 5,
     "networks": [
-        {"channels": [8, 16, 32, 64], "batch": [4, 1, 96, 96]},  # chapter 9
-        {"channels": [8, 16, 32, 64], "batch": [4, 1, 256, 256]},  # chapter 14
-        {"channels": [32, 64, 128, 256], "batch": [4, 1, 128, 128]},  # the wide one of chapter 9
+        {"channels": [8, 16, 32, 64], "batch": [4, 1, 96, 96]},  # chapter 10
+        {"channels": [8, 16, 32, 64], "batch": [4, 1, 256, 256]},  # chapter 15
+        {"channels": [32, 64, 128, 256], "batch": [4, 1, 128, 128]},  # the wide one of chapter 10
     ],
 }
 

@@ -1,4 +1,4 @@
-"""Train the seven recipes of chapter 9 from several seeds, and keep their curves for the chapter.
+"""Train the seven recipes of chapter 10 from several seeds, and keep their curves for the chapter.
 
     python experiments/compare_recipes.py      write unet_tutorial/results/recipes.json, in some three minutes
 

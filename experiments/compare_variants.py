@@ -1,4 +1,4 @@
-"""Compare U-Net with its four relatives on the hard synthetic cells, and keep the result for chapter 11.
+"""Compare U-Net with its four relatives on the hard synthetic cells, and keep the result for chapter 12.
 
     python experiments/compare_variants.py                train what is missing, print the table, keep the record
     python experiments/compare_variants.py --minutes 3    the same, but begin no training after three minutes

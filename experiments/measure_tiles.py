@@ -1,4 +1,4 @@
-"""Measure what the prediction of large images costs, whole and in tiles, and keep the result for chapter 13.
+"""Measure what the prediction of large images costs, whole and in tiles, and keep the result for chapter 14.
 
     python experiments/measure_tiles.py              measure every size, print the table, keep the record
     python experiments/measure_tiles.py SIDE HOW     measure one size in this process; HOW is whole or tiles

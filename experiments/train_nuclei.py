@@ -5,7 +5,7 @@
 train         write unet_tutorial/weights/nuclei.pt and nuclei.json
 score         measure the weights that the book ships, and compare with their record
 baselines     what a threshold and a watershed reach: results/nuclei_baselines.json
-reader        the training of chapter 14: results/nuclei_reader.json
+reader        the training of chapter 15: results/nuclei_reader.json
 ablations     change one thing at a time: results/nuclei_ablations.json
 candidates    the shipped recipe beside three others, on the validation fields: results/nuclei_candidates.json
 augmentation  what it costs beside a step: results/nuclei_augmentation.json
@@ -212,7 +212,7 @@ def command_baselines() -> None:
 
 
 def command_reader() -> None:
-    """Do what the reader of chapter 14 does."""
+    """Do what the reader of chapter 15 does."""
     splits = {split: NucleiDataset(split) for split in ("train", "val", "test")}
     start = time.perf_counter()
     model = train(READER, splits["train"], splits["val"])

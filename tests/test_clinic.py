@@ -1,4 +1,4 @@
-"""The index of messages in chapter 12: PyTorch of today says what a reader will look for there."""
+"""The index of messages in chapter 13: PyTorch of today says what a reader will look for there."""
 
 import pickle
 import re
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader
 
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "chapters" / "12_debugging.md"
+CHAPTER = Path(__file__).resolve().parents[1] / "book" / "chapters" / "13_debugging.md"
 ROWS = re.findall(r"^\| (`.+`) \| <a href", CHAPTER.read_text(encoding="utf-8"), re.M)
 MESSAGES = [message for row in ROWS for message in re.findall(r"`(.+?)`", row)]
 # Only a graphics card says these, or an older PyTorch that the package allows.

@@ -1,4 +1,4 @@
-"""The comparison of chapter 9's recipes: it trains and is kept, and the kept record is of these recipes."""
+"""The comparison of chapter 10's recipes: it trains and is kept, and the kept record is of these recipes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The comparison behind chapter 11: the command, and the record that the package keeps of it."""
+"""The comparison behind chapter 12: the command, and the record that the package keeps of it."""
 
 import json
 import re

@@ -26,7 +26,7 @@ def notebook(*sources, **metadata):
     return nbformat.v4.new_notebook(cells=cells, metadata=notebooks.METADATA)
 
 
-@pytest.mark.parametrize("name", ["02_unet_at_a_glance", "12_debugging", "14_nuclei"])
+@pytest.mark.parametrize("name", ["02_unet_at_a_glance", "13_debugging", "15_nuclei"])
 def test_every_module_that_python_loads_is_found(name):
     code = code_of(name)
     imports = re.findall(rf"^(?:import|from) {PACKAGE}\b.*", code, re.M)
@@ -46,7 +46,7 @@ def test_a_chapter_does_not_depend_on_what_it_does_not_import():
     bottleneck = dependencies.modules(code_of("05_bottleneck"))
     assert f"{PACKAGE}.unet" in bottleneck and f"{PACKAGE}.blocks" in bottleneck
     assert not {f"{PACKAGE}.diagnosis", f"{PACKAGE}.augment", NUCLEI} & bottleneck
-    assert NUCLEI in dependencies.modules(code_of("14_nuclei"))
+    assert NUCLEI in dependencies.modules(code_of("15_nuclei"))
 
 
 def test_names_from_the_package_itself_may_come_from_anywhere():
@@ -70,8 +70,8 @@ def test_a_record_counts_for_the_chapters_that_name_it():
     def records(name):
         return {path.name for path in dependencies.files(code_of(name)) if path.parent.name == "results"}
 
-    assert "variants.json" in records("11_variants") and "bench.json" not in records("11_variants")
-    assert "bench.json" in records("09_longer_and_faster")
+    assert "variants.json" in records("12_variants") and "bench.json" not in records("12_variants")
+    assert "bench.json" in records("10_longer_and_faster")
 
 
 def test_what_is_read_by_name_is_named():

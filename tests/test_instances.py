@@ -243,7 +243,7 @@ def write_pairs(folder, pictures_wanted: int, rng: np.random.Generator) -> None:
 
 
 def test_a_folder_of_ones_own_is_learned_and_told_apart(tmp_path):
-    """The whole way of chapter 14 in small: files, targets, crops, augmentation, training, objects, scores."""
+    """The whole way of chapter 15 in small: files, targets, crops, augmentation, training, objects, scores."""
     rng = np.random.default_rng(0)
     write_pairs(tmp_path / "mine", 5, rng)
     write_pairs(tmp_path / "unseen", 1, rng)

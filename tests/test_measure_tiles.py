@@ -1,4 +1,4 @@
-"""What is kept about large images: the sheet is laid as chapter 13 lays it, the peak is seen, the record holds."""
+"""What is kept about large images: the sheet is laid as chapter 14 lays it, the peak is seen, the record holds."""
 
 import mmap
 import time

@@ -1,11 +1,11 @@
-"""Chapter 14 where the data set cannot be had: it says so, and goes on with pictures that a program draws."""
+"""Chapter 15 where the data set cannot be had: it says so, and goes on with pictures that a program draws."""
 
 import pytest
 
 import notebooks
 from unet_tutorial.data import bbbc039
 
-CELLS = [c.source for c in notebooks.generate(notebooks.ROOT, "14_nuclei").cells if c.cell_type == "code"]
+CELLS = [c.source for c in notebooks.generate(notebooks.ROOT, "15_nuclei").cells if c.cell_type == "code"]
 LOADING = next(i for i, source in enumerate(CELLS) if "fetch_nuclei()" in source)
 
 

@@ -81,7 +81,7 @@ def test_without_the_real_pictures_only_what_needs_them_is_left_out_and_this_is_
     monkeypatch.setattr(steps, "has_nuclei", lambda: there)
     assert steps.test(tmp_path, dict.fromkeys(steps.STEPS, show)) == 0
     logs = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "_build" / "log").iterdir())
-    for words in ("['-m', 'not real_nuclei']", "['--ignore=notebooks/14_nuclei.ipynb']"):
+    for words in ("['-m', 'not real_nuclei']", "['--ignore=notebooks/15_nuclei.ipynb']"):
         assert (words in logs) != there
     assert ("Left out: the comparison" in capsys.readouterr().out) != there
 

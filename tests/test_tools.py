@@ -165,7 +165,7 @@ def test_a_chapter_that_could_not_be_run_is_told_in_the_last_lines(book, capsys)
     out = capsys.readouterr().out
     assert "02_b could not be run, and its page says so. The run ended in code cell 3 (fit). " + runs.DIED in out
     assert "_build/log/02_b.txt" in out and "Open it: file://" in out
-    assert book_build.finish(book, {}, "Chapter 14 shows cells that a program draws: no network") == 0
+    assert book_build.finish(book, {}, "Chapter 15 shows cells that a program draws: no network") == 0
     assert "no network" in capsys.readouterr().out
 
 

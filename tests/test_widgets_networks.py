@@ -148,7 +148,7 @@ def test_losses_and_their_pull_are_those_of_the_formulas(setting):
     assert values["Dice loss"] == pytest.approx(1 - float(2 * overlap / areas), abs=1e-5)
     assert values["combined"] == pytest.approx((values["BCE"] + values["Dice loss"]) / 2, rel=1e-5)
     torch.testing.assert_close(slopes["BCE"], (p - truth)[0, 0], atol=1e-5, rtol=1e-4)
-    formula = 2 * (overlap - truth * areas) / areas**2 * p * (1 - p) * n  # chapter 10
+    formula = 2 * (overlap - truth * areas) / areas**2 * p * (1 - p) * n  # chapter 11
     torch.testing.assert_close(slopes["Dice loss"], formula[0, 0], atol=1e-5, rtol=1e-3)
     shown = Losses(**dict(zip(("shift", "radius", "confidence", "side"), setting, strict=True))).shown.numbers
     assert shown["BCE"] == f"{values['BCE']:.3f}" and shown["IoU"] == f"{1 - values['1 − IoU']:.2f}"

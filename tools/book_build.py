@@ -71,11 +71,11 @@ def needs_nuclei(chapters: dict[str, nbformat.NotebookNode]) -> bool:
 
 def fetch_nuclei(board: Board) -> str:
     """Get the data set BBBC039, and return "", or in a sentence why its chapter will do without."""
-    board.done(f"  Chapter 14 needs the data set BBBC039: a download of {bbbc039.DOWNLOAD} MB, once.")
+    board.done(f"  Chapter 15 needs the data set BBBC039: a download of {bbbc039.DOWNLOAD} MB, once.")
     try:
         bbbc039.fetch_nuclei(progress=board.is_terminal)
     except (OSError, ValueError) as error:
-        return f"Chapter 14 shows cells that a program draws: {error}"
+        return f"Chapter 15 shows cells that a program draws: {error}"
     dependencies.nuclei.cache_clear()
     return ""
 

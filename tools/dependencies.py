@@ -107,7 +107,7 @@ def libraries() -> str:
 
 @cache
 def nuclei() -> str:
-    """Return where the data set of chapter 14 is, or that it is nowhere."""
+    """Return where the data set of chapter 15 is, or that it is nowhere."""
     from unet_tutorial.data.bbbc039 import find_nuclei  # here, because it loads torch
 
     return str(find_nuclei())

@@ -39,10 +39,10 @@ STEPS = QUICK | {
     "pages": [*PYTEST, "-n", str(workers()), "--dist=loadscope", "tests/browser"],
 }
 DOWNLOADS = {"browser"}  # waits for the network, which is no work: it is not watched
-# What these steps leave out where the real pictures of chapter 14 are not on this computer.
+# What these steps leave out where the real pictures of chapter 15 are not on this computer.
 WITHOUT_NUCLEI = {
     "package and tools": ["-m", "not real_nuclei"],
-    "notebooks compared": ["--ignore=notebooks/14_nuclei.ipynb"],
+    "notebooks compared": ["--ignore=notebooks/15_nuclei.ipynb"],
 }
 SLOW = re.compile(r"^([\d.]+)s (?:call|setup|teardown) +(\S.*)$", re.M)
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
@@ -113,7 +113,7 @@ def counts_of(step: Step) -> dict[str, int]:
 
 
 def has_nuclei() -> bool:
-    """Return whether the data set of chapter 14 is on this computer."""
+    """Return whether the data set of chapter 15 is on this computer."""
     from unet_tutorial.data.bbbc039 import find_nuclei  # here, because the other steps do without torch
 
     return find_nuclei() is not None
@@ -138,7 +138,7 @@ def report(done: list[Step], is_something_left_out: bool) -> int:
             print(f"{took:>8.1f} s  {test}")
     if is_something_left_out:
         print(
-            "\nLeft out: the comparison of chapter 14, and the tests of its data and weights. The data set BBBC039 is"
+            "\nLeft out: the comparison of chapter 15, and the tests of its data and weights. The data set BBBC039 is"
         )
         print("not on this computer. Set UNET_TUTORIAL_DATA to its folder (book/how_to_use.md), and they run.")
     failed = [step.name for step in done if not step.succeeded]

@@ -1,4 +1,4 @@
-// A U-Net that runs and learns in plain JavaScript: the layers, forward and backward, of chapters 3 to 10.
+// A U-Net that runs and learns in plain JavaScript: the layers, forward and backward, of chapters 3 to 11.
 //
 // A map is {data, B, C, H, W}: a Float32Array in the order batch, channel, row, column. A layer's `forward` keeps what
 // `backward` needs; `backward` takes the gradient of the output, adds to the gradients of the weights, and returns the
@@ -621,7 +621,7 @@ export function oneCycle(step, steps, highest) {
 
 // One step of training; returns the loss before it.
 export function trainStep(model, optimizer, loss, images, masks, rate, { forget = false } = {}) {
-  if (!forget) optimizer.zeroGrad(); // the accident of chapter 12 leaves this out
+  if (!forget) optimizer.zeroGrad(); // the accident of chapter 13 leaves this out
   const { value, gradient } = LOSSES[loss](model.forward(images, { training: true }), masks);
   model.backward(gradient);
   optimizer.step(rate);

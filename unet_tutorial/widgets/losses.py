@@ -1,4 +1,4 @@
-"""Chapter 10: a predicted disc over a true one; what the losses and the IoU say, and where the losses pull."""
+"""Chapter 11: a predicted disc over a true one; what the losses and the IoU say, and where the losses pull."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chapter 13: a trained network's probabilities, cut at a threshold, and what precision and recall make of it."""
+"""Chapter 14: a trained network's probabilities, cut at a threshold, and what precision and recall make of it."""
 
 from __future__ import annotations
 
