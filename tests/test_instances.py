@@ -335,3 +335,26 @@ def test_the_shipped_weights_score_what_their_record_says_on_the_test_fields():
     )["scores"]
     assert found["ap"] == pytest.approx(recorded["ap"], abs=1e-3)
     assert found["ap"] > 0.714, "what a perfect mask reaches with connected components"
+
+
+def test_what_chapter_15_says_of_the_ablations():
+    runs = records.load("nuclei_ablations")["runs"]
+
+    def values(name, way, what="ap"):
+        return np.array([run[way][what] for run in runs if run["name"] == name])
+
+    whole = values("all of it", "with_this_seed")
+    for name in ("without border class", "without weight map"):
+        gap = values("all of it", "scores") - values(name, "scores")
+        assert (gap > 0.07).all() and gap.mean() < 0.12, "about a tenth, with every seed"
+        best = np.maximum(values(name, "with_this_seed"), values(name, "by_shape"))
+        assert 0.01 < (whole - best).min() and (whole - best).max() < 0.04, "two to three hundredths"
+    shapes = [values(name, "by_shape").mean() for name in train_nuclei.ABLATIONS if "skip" not in name]
+    assert max(shapes) - min(shapes) < 0.01, "a cut by shape brings as much to all"
+    dice = {name: values(name, "scores", "dice").mean() for name in train_nuclei.ABLATIONS}
+    assert min(dice, key=lambda name: dice[name]) == "without skip connections"
+    for what, fewer in (("merges", 1), ("splits", -1)):
+        gap = values("all of it", "scores", what) - values("without skip connections", "scores", what)
+        assert (fewer * gap > 0).all()
+    reader = records.load("nuclei_reader")["scores"]["test"]["ap"]
+    assert reader - values("all of it", "scores").mean() > (whole - best).max(), "a hundred steps more"
