@@ -45,10 +45,15 @@ def slowest(notebook: nbformat.NotebookNode, count: int) -> list[dict]:
     """Return the cells of an executed notebook that took longest: which code cell it is, its first line, seconds."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and "execution" in cell.metadata]
     timed = [
-        {"cell": number, "source": cell.source.partition("\n")[0][:60], "seconds": cell_seconds(cell)}
+        {"cell": number, "source": first_line(cell.source)[:60], "seconds": cell_seconds(cell)}
         for number, cell in enumerate(code, start=1)
     ]
     return sorted(timed, key=lambda cell: -cell["seconds"])[:count]
+
+
+def first_line(source: str) -> str:
+    """Return the first line that is code, and not the title under which Colab folds the cell."""
+    return next((line for line in source.splitlines() if not line.startswith("# @title")), "")
 
 
 def cell_seconds(cell: nbformat.NotebookNode) -> float:

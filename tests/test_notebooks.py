@@ -39,6 +39,7 @@ side
 ```
 
 ```{code-cell} ipython3
+:tags: [figure]
 plots.show(plots.curves({"loss": [3.0, 2.0, 1.0]}, xlabel="epoch"), alt="The loss falls.")
 ```
 
@@ -226,6 +227,8 @@ def test_a_build_stores_text_and_nothing_of_the_machine(book):
     assert cells[SOLUTION].source.startswith("# @title Solution\n")
     assert "hide-cell" in cells[SOLUTION].metadata.tags
     assert cells[SOLUTION].metadata.jupyter.source_hidden and cells[SOLUTION].metadata.cellView == "form"
+    assert cells[FIGURE].source.startswith("# @title Code of the figure\n")
+    assert "hide-input" in cells[FIGURE].metadata.tags and cells[FIGURE].metadata.jupyter.source_hidden
     assert notebook.metadata == notebooks.METADATA
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
 
@@ -354,6 +357,10 @@ RULES = {
     "not run by nbval": (code(NUMBER, metadata={"tags": ["nbval-skip"]}), "is not fully run by nbval"),
     "marked by a comment": (code(NUMBER, source="# NBVAL_IGNORE_OUTPUT\n1"), "is not fully run by nbval"),
     "long cell": (code(NUMBER, source="\n".join(["x = 1"] * 16)), "has 16 lines of code, more than 15"),
+    "figure beside code": (
+        code(NUMBER, source='side = 4\nplots.show(figure, alt="A side.")'),
+        "draws beside other code; give the drawing a cell of its own, tagged figure",
+    ),
     "long solution": (code(SOLUTION, source="# @title Solution\n" + "x = 1\n" * 25), "has 26 lines of code, more"),
     "directive": (text("```{note}\nBeware.\n```"), "has a MyST directive"),
     "tilde directive": (text("~~~{note}\nBeware.\n~~~"), "has a MyST directive"),

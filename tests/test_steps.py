@@ -97,6 +97,8 @@ def test_the_tests_of_what_changed():
     losses = steps.touched_tests(root, {"unet_tutorial/losses.py"})
     assert "tests/test_losses.py" in losses and "unet_tutorial/losses.py" in losses
     assert "tests/test_setup_cell.py" not in losses
+    private = steps.touched_tests(root, {"unet_tutorial/_contract.py"})
+    assert {"tests/test_losses.py", "tests/test_masks.py"} <= set(private), "no test imports it, but what uses it"
     assert "tests/test_steps.py" in steps.touched_tests(root, {"tools/steps.py"})
     assert steps.touched_tests(root, {"tests/test_masks.py"}) == ["tests/test_masks.py"]
     assert steps.touched_tests(root, {"README.md"}) == []

@@ -11,7 +11,15 @@ import nbformat
 import yaml
 
 MAX_LINES, MAX_SOLUTION_LINES = 15, 25
-SOLUTION = "# @title Solution"  # the first line of a solution: Colab folds it under this title
+# What is folded: the cells with these tags. Colab folds a cell under the title in its first line, and the book folds it
+# under the same words; a check of what the text says is not shown there at all.
+FOLDS = {
+    "solution": ("# @title Solution", "hide-cell", "solution"),
+    "figure": ("# @title Code of the figure", "hide-input", "code of the figure"),
+    "check": ("# @title A check of what the text says", "remove-cell", ""),
+}
+SHOWS = re.compile(r"^plots\.show\(", re.M)
+TO_CHANGE = "# change this"  # a line that the reader changes, to see what the picture becomes: they stay together
 ASSERT = re.compile(r"^\s*assert\b", re.M)
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{9,16}\b")
 MACHINE_PATH = re.compile(r"(?<![\w.-])/(home|Users|tmp|root|private/var|var/folders)/|\b[A-Za-z]:\\+Users\\")
@@ -27,8 +35,9 @@ MYST = {
 IMAGE_WITHOUT_ALT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")[^>]*>")
 
 
-def is_solution(cell: nbformat.NotebookNode) -> bool:
-    return cell.cell_type == "code" and cell.source.startswith(SOLUTION)
+def fold(cell: nbformat.NotebookNode) -> str | None:
+    """Return the tag for which a cell is folded."""
+    return next((tag for tag in tags(cell) if tag in FOLDS), None)
 
 
 def tags(cell: nbformat.NotebookNode) -> list[str]:
@@ -116,6 +125,8 @@ def _code(cell: nbformat.NotebookNode, position: int) -> Iterator[str]:
         yield f"has execution count {cell.execution_count}, but is code cell {position}; build the notebook again."
     if "execution" in cell.metadata:
         yield "stores times of execution; build the notebook again."
+    if SHOWS.search(cell.source) and fold(cell) is None and TO_CHANGE not in cell.source:
+        yield "draws beside other code; give the drawing a cell of its own, tagged figure."
     if "varies" in tags(cell) and not ASSERT.search(cell.source):
         yield "is tagged varies, so it must assert a bound on what it shows; add an assert, or drop the tag."
     if "nbval-ignore-output" in tags(cell) and "varies" not in tags(cell):
@@ -123,7 +134,7 @@ def _code(cell: nbformat.NotebookNode, position: int) -> Iterator[str]:
     if {"nbval-skip", "skip-execution"} & set(tags(cell)) or "NBVAL_" in cell.source.upper():
         yield "is not fully run by nbval; drop the mark, or tag the cell varies."
     lines = sum(bool(line.strip()) for line in cell.source.split("\n"))
-    limit = MAX_SOLUTION_LINES if is_solution(cell) else MAX_LINES
+    limit = MAX_SOLUTION_LINES if fold(cell) else MAX_LINES
     if lines > limit:
         yield f"has {lines} lines of code, more than {limit}; split it."
 

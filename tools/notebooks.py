@@ -58,8 +58,9 @@ def generate(root: Path, name: str) -> nbformat.NotebookNode:
     notebook.cells.insert(1, setup)
     seen: Counter[str] = Counter()
     for cell in notebook.cells:
-        if "solution" in notebook_rules.tags(cell) and not notebook_rules.is_solution(cell):
-            cell.source = f"{notebook_rules.SOLUTION}\n{cell.source}"
+        fold = notebook_rules.fold(cell)
+        if fold is not None:
+            cell.source = f"{notebook_rules.FOLDS[fold][0]}\n{cell.source}"
         cell.metadata = _metadata(cell)
         # The id follows from the content, so that generating again changes nothing.
         digest = hashlib.sha256(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[:12]
@@ -76,11 +77,14 @@ def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
     tags = list(notebook_rules.tags(cell))
     if "varies" in tags:
         tags.append("nbval-ignore-output")
-    if notebook_rules.is_solution(cell):  # folded in the book, in Jupyter and in Colab
-        tags.append("hide-cell")
+    fold = notebook_rules.fold(cell)
+    if fold is not None:  # in the book, in Jupyter and in Colab
+        _, how, name = notebook_rules.FOLDS[fold]
+        tags.append(how)
         metadata.jupyter = {"source_hidden": True}
         metadata.cellView = "form"
-        metadata.mystnb = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
+        if name:
+            metadata.mystnb = {"code_prompt_show": f"Show the {name}", "code_prompt_hide": f"Hide the {name}"}
     if tags:
         metadata.tags = list(dict.fromkeys(tags))
     return metadata

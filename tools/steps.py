@@ -174,9 +174,18 @@ def changed_files(root: Path) -> set[str]:
     return {name for command in commands for name in subprocess.check_output([*git, *command], text=True).splitlines()}
 
 
+def users(root: Path, private: str) -> set[str]:
+    """Return the modules of the package that import a private one."""
+    imports = re.compile(rf"^\s*from \S+ import .*\b{private}\b|^\s*from \S*\.{private} import", re.M)
+    files = (root / "unet_tutorial").rglob("*.py")
+    return {path.stem for path in files if imports.search(path.read_text(encoding="utf-8"))}
+
+
 def touched_tests(root: Path, changed: set[str]) -> list[str]:
     """Return the tests that import a changed module or are changed themselves, and the changed modules' examples."""
     stems = {Path(name).stem for name in changed if name.startswith(("unet_tutorial/", "tools/", "book/_ext/"))}
+    for private in [stem for stem in stems if stem.startswith("_") and stem != "__init__"]:
+        stems |= users(root, private)  # no test imports it: what uses it is tested
     names = re.compile(rf"\b({'|'.join(map(re.escape, stems - {'__init__'})) or '(?!)'})\b")
     tests = []
     for path in sorted((root / "tests").glob("test_*.py")):
