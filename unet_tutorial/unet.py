@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from . import _checks
 from ._checks import (
-    CHANNELS,
     SKIPS,
     UPSAMPLES,
     channel_list,
@@ -22,6 +22,8 @@ from ._checks import (
     unpadded_sides,
 )
 from .blocks import BLOCKS
+
+CHANNELS = _checks.CHANNELS  #: The channels of the paper, and of its bottleneck.
 
 
 class Encoder(nn.Module):

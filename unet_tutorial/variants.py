@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._checks import CHANNELS, channel_list, option
+from ._checks import channel_list, option
 from .blocks import AttentionGate, SeparableConvBlock
-from .unet import Decoder, DecoderBlock, EncoderDecoder, UNet, check_count, common_config, contracting_path
+from .unet import CHANNELS, Decoder, DecoderBlock, EncoderDecoder, UNet, check_count, common_config, contracting_path
 
 
 class AttentionDecoder(Decoder):

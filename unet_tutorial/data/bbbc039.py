@@ -31,7 +31,7 @@ ARCHIVES = {  # name and sha256
 }
 DOWNLOAD = 81  # MB, the archives together
 SPACE = 250  # MB, for the archives and what is in them
-SPLITS = {"train": "training.txt", "val": "validation.txt", "test": "test.txt"}
+SPLITS = {"train": "training.txt", "val": "validation.txt", "test": "test.txt"}  #: The list of each split.
 
 
 def cache_folder() -> Path:
