@@ -149,6 +149,14 @@ def test_the_baselines_find_what_stands_alone_and_the_better_one_cuts_what_touch
     assert better["merges"] == better["splits"] == 0 and better["f1_75"] == 1
 
 
+@pytest.mark.parametrize("find", [otsu, otsu_watershed])
+def test_specks_have_less_than_thirty_pixels_if_nothing_else_is_said(find):
+    image = np.zeros((20, 30))
+    image[2:8, 2:7] = image[2:8, 20:25] = 1  # 30 pixels each
+    image[7, 24] = 0  # one less
+    assert np.unique(np.argwhere(find(image).numpy())[:, 1]).tolist() == [2, 3, 4, 5, 6]
+
+
 def test_peaks_closer_than_ten_pixels_are_one_if_nothing_else_is_said():
     y, x = np.mgrid[:40, :60]
     for apart, objects in ((9, 1), (10, 2)):  # distance of the centres of two discs

@@ -288,3 +288,9 @@ def test_a_loss_reads_one_value(loss, classes):
     with Readings() as readings:
         loss(logits, masks)
     assert readings.count == 1
+
+
+def test_a_millionth_of_a_pixel_smooths_if_nothing_else_is_said():
+    logits, masks = one_class()
+    for loss in (dice_loss, tversky_loss):
+        assert loss(logits, 0 * masks) == loss(logits, 0 * masks, smooth=1e-6) != loss(logits, 0 * masks, smooth=1.0)
