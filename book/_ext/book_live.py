@@ -1,5 +1,6 @@
-"""``{live} Draw``: a network that lives in the page, see `unet_tutorial.live`. Settings follow as ``name=value``."""
+"""``{live} Draw`` and ``{explorer} Convolution``: pictures with controls. Settings follow as ``name=value``."""
 
+import importlib
 import json
 from functools import cache
 from pathlib import Path
@@ -10,27 +11,48 @@ from sphinx.util.docutils import SphinxDirective
 # The package is imported where it is used: it loads PyTorch, and most builds read no page that needs it.
 
 
-class LivePicture(SphinxDirective):
-    """The HTML of a live picture, which needs no kernel."""
+class Picture(SphinxDirective):
+    """The HTML of a picture with controls, which needs no kernel."""
 
     required_arguments = 1
     optional_arguments = 20
+    home = ""  # the subpackage
 
     def run(self):
-        from unet_tutorial import live
-
+        module = importlib.import_module(f"unet_tutorial.{self.home}")
         name, *settings = self.arguments
-        if name not in live.__all__:
-            raise self.error(f"a live picture must be one of {', '.join(live.__all__)}, but got {name!r}.")
-        for path in sorted(Path(live.__file__).parent.iterdir()):
-            if path.is_file():
+        if name not in module.__all__:
+            raise self.error(f"the picture must be one of {', '.join(module.__all__)}, but got {name!r}.")
+        # It may show anything that the package computes, so a change in any file makes the page anew.
+        for path in sorted(Path(module.__file__).parents[1].rglob("*.*")):
+            if path.is_file() and "__pycache__" not in path.parts:
                 self.env.note_dependency(str(path))
         values = dict(setting.split("=", 1) for setting in settings)
         try:
-            picture = getattr(live, name)(**{key: json.loads(value) for key, value in values.items()})
+            picture = getattr(module, name)(**{key: value_of(value) for key, value in values.items()})
         except ValueError as error:
             raise self.error(str(error)) from error
         return [nodes.raw("", picture.html(), format="html")]
+
+
+class Explorer(Picture):
+    """``{explorer} Convolution padding=1``: the table of all states, see `unet_tutorial.widgets`."""
+
+    home = "widgets"
+
+
+class Live(Picture):
+    """``{live} Draw``: a network that runs in the page."""
+
+    home = "live"
+
+
+def value_of(text):
+    """Return what a setting says: a number, true, false, or a word."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 class Cost(SphinxDirective):
@@ -64,6 +86,7 @@ def cost():
 
 def setup(app):
     """Add the directives."""
-    app.add_directive("live", LivePicture)
+    app.add_directive("explorer", Explorer)
+    app.add_directive("live", Live)
     app.add_directive("live-cost", Cost)
     return {"parallel_read_safe": True}
