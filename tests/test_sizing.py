@@ -171,5 +171,5 @@ def test_wrong_arguments(call, message):
 
 
 def test_the_field_is_that_of_position_0_if_none_is_named():
-    fields = [sizing.receptive_field("logits", 3, position) for position in (0, 2)]
-    assert sizing.receptive_field("logits", 3) == fields[0] != fields[1]
+    fields = [sizing.receptive_field("encoder 1", 3, position) for position in range(2)]
+    assert sizing.receptive_field("encoder 1", 3) == fields[0] != fields[1]
