@@ -215,6 +215,14 @@ def test_the_outlines_are_not_discs():
     assert max(roundness) < 0.95 and np.mean(roundness) < 0.8
 
 
+@pytest.mark.parametrize("size", [(48, 144), (144, 48)])
+def test_cells_lie_all_over_a_picture_that_is_not_square(size):
+    cells = SyntheticCellsDataset(60, image_size=size)
+    inside = torch.stack([cells[i][1][0] for i in range(len(cells))]).nonzero()[:, 1:].double()  # rows, columns
+    middle, spread = inside.mean(0) / torch.tensor(size), inside.std(0) / torch.tensor(size)
+    assert ((middle - 0.5).abs() < 0.08).all() and (spread > 0.22).all() and (spread < 0.33).all()
+
+
 def test_no_cell_hides_another_one_entirely():
     cells = SyntheticCellsDataset(500, image_size=synthetic.SMALLEST_SIDE)
     for index in range(len(cells)):
