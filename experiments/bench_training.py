@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 import recipes
 from unet_tutorial.data.synthetic import SyntheticCellsDataset, SyntheticCircleDataset
@@ -78,22 +78,6 @@ class Reached(Exception):  # noqa: N818 - it is no error
     """Ends a training whose goal is reached."""
 
 
-class Crops(Dataset):
-    """Random square pieces of the images of a data set, each with the same piece of its mask."""
-
-    def __init__(self, dataset: Dataset, side: int):
-        self.dataset, self.side = dataset, side
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        image, mask = self.dataset[index]  # (1, H, W) each
-        top, left = (int(torch.randint(size - self.side + 1, ())) for size in image.shape[1:])
-        piece = (..., slice(top, top + self.side), slice(left, left + self.side))
-        return image[piece], mask[piece]  # (1, side, side) each
-
-
 class NewEveryEpoch:
     """A loader that draws other images every time it is gone through."""
 
@@ -106,7 +90,7 @@ class NewEveryEpoch:
     def __iter__(self) -> Iterator:
         dataset = self.data(self.recipe["images"], seed=1000 * self.seed + self.epoch)
         self.epoch += 1
-        dataset = dataset if self.recipe["crop"] is None else Crops(dataset, self.recipe["crop"])
+        dataset = dataset if self.recipe["crop"] is None else recipes.RandomCrops(dataset, self.recipe["crop"])
         return iter(DataLoader(dataset, self.recipe["batch_size"], shuffle=True))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 import provenance
 import recipes
@@ -42,27 +42,13 @@ CHANGES = {
 }
 
 
-class RandomCrops(Dataset):
-    """A random piece of every picture, as in the chapter: another one each time."""
-
-    def __init__(self, pictures: list[tuple[torch.Tensor, torch.Tensor]]):
-        self.pictures = pictures
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
-        image, mask = self.pictures[i]  # (1, SIDE, SIDE) each
-        top, left = torch.randint(SIDE - CROP + 1, (2,)).tolist()
-        piece = (..., slice(top, top + CROP), slice(left, left + CROP))
-        return image[piece], mask[piece]  # (1, CROP, CROP) each
-
-
 def val_iou(recipe: dict, seed: int, train: list, val: list) -> list[float]:
     """Train once, and return the validation IoU after every epoch."""
     torch.manual_seed(seed)
     model = UNet(1, channels=recipe["channels"], block=recipe["block"])
-    batches = DataLoader(RandomCrops(train) if recipe["crop"] else train, recipe["batch_size"], shuffle=True)
+    batches = DataLoader(
+        recipes.RandomCrops(train, CROP) if recipe["crop"] else train, recipe["batch_size"], shuffle=True
+    )
     history = recipes.train(model, batches, DataLoader(val, batch_size=len(val)), recipe, progress=False)
     return [round(value, 4) for value in history.val_iou]
 

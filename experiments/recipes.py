@@ -7,19 +7,36 @@ A recipe is a dict, as records keep it. `train` gives to `unet_tutorial.training
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.benchmark import Timer
+from torch.utils.data import Dataset
 
 from unet_tutorial.losses import CombinedLoss, bce_loss, weighted_cross_entropy
 from unet_tutorial.training import History, fit, train_step
 
 LOSSES = {"BCE": bce_loss, "BCE + Dice": CombinedLoss(), "weighted cross entropy": weighted_cross_entropy}
 OF_FIT = ("epochs", "learning_rate", "schedule", "precision", "channels_last")  # what a recipe may say of `fit`
+
+
+class RandomCrops(Dataset):
+    """A random square piece of each picture of a data set, with the same piece of its mask; another one each time."""
+
+    def __init__(self, pictures: Sequence[tuple[torch.Tensor, torch.Tensor]], side: int):
+        self.pictures, self.side = pictures, side
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+        image, mask = self.pictures[i]  # (1, H, W) each
+        top, left = (int(torch.randint(size - self.side + 1, ())) for size in image.shape[1:])
+        piece = (..., slice(top, top + self.side), slice(left, left + self.side))
+        return image[piece], mask[piece]  # (1, side, side) each
 
 
 def train(model: nn.Module, batches: Iterable, val: Iterable, recipe: Mapping[str, Any], **options: Any) -> History:

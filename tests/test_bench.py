@@ -20,6 +20,7 @@ import bench_threads
 import bench_training
 import notebooks
 import provenance
+import recipes
 from unet_tutorial import _kept, records
 from unet_tutorial.data.synthetic import SyntheticCircleDataset
 from unet_tutorial.metrics import iou
@@ -92,13 +93,13 @@ def test_every_epoch_has_other_images_and_another_call_the_same():
 
 def test_a_crop_is_a_piece_of_an_image_with_the_same_piece_of_its_mask():
     rows = torch.arange(40.0)[:, None].expand(40, 50)[None]  # (1, 40, 50)
-    crops = bench_training.Crops([(rows, rows + 0.5)] * 20, side=32)
+    crops = recipes.RandomCrops([(rows, rows + 0.5)] * 20, side=32)
     assert len(crops) == 20
     pieces = [crops[i] for i in range(20)]
     assert all(image.shape == mask.shape == (1, 32, 32) and torch.equal(mask, image + 0.5) for image, mask in pieces)
     tops = {int(image[0, 0, 0]) for image, _ in pieces}
     assert tops <= set(range(9)) and len(tops) > 1
-    whole, _ = bench_training.Crops([(rows[..., :40], rows[..., :40])], side=40)[0]
+    whole, _ = recipes.RandomCrops([(rows[..., :40], rows[..., :40])], side=40)[0]
     assert torch.equal(whole, rows[..., :40])
 
 

@@ -196,7 +196,7 @@ L3, M3 = torch.zeros(2, 3, 4, 6), torch.zeros(2, 4, 6, dtype=torch.int64)
         (L1, M1[..., :3], r"masks must have the shape \(2, 1, 4, 6\) .* but got \(2, 1, 4, 3\).$"),
         (L1, M1.bool(), r"masks must be float32 for one class, but got bool. .* masks.float\(\)"),
         (L1, M1.double(), "masks must be float32 for one class, but got float64"),
-        (L1, M1 + 255, "masks must hold 0 and 1, but holds 0 and 255. Convert it with from_gray"),
+        (L1, M1 + 255, "masks must hold 0 and 1, but holds 0 and 255. Convert it with "),
         (L1, M1 + 0.5, "masks must hold 0 and 1, but holds 0.5. Was it resized with interpolation"),
         (L1, M1 * float("nan"), "masks must hold 0 and 1, but 48 of its values are NaN"),
         (L3, M3[:, None], r"\(2, 4, 6\) .* but got \(2, 1, 4, 6\). Drop the channel axis with masks\[:, 0\]"),

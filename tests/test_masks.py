@@ -1,11 +1,14 @@
 """The mask contract: what is accepted, what every refusal says, and the ways to a mask that keeps it."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from skimage.transform import resize
 
+from unet_tutorial import _contract
 from unet_tutorial.data.masks import check_mask, check_pair, from_colors, from_gray, resize_mask
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
 
@@ -61,13 +64,17 @@ RGB = np.full((4, 5, 3), 200, dtype=np.uint8)
         (torch.ones(1, 4, 5, dtype=torch.bool), 1, "mask must be float32 for one class, but got bool"),
         (torch.ones(1, 4, 5, dtype=torch.float64), 1, "mask must be float32 for one class, but got float64"),
         (torch.ones(1, 4, 5, dtype=torch.bfloat16), 1, "mask must be float32 for one class, but got bfloat16"),
-        (ZERO_255, 1, r"holds 0 and 255. Convert it with from_gray\(mask\), or divide by 255"),
+        (ZERO_255, 1, r"holds 0 and 255. Convert it with from_gray\(mask\)\."),
         (torch.tensor([[[0.0, 255.0]]]), 1, r"holds 0 and 255. Convert it with from_gray\(mask\)"),
         (RGB, 1, r"one number a pixel, but got shape \(4, 5, 3\) with three colours. .*from_colors\(mask, palette\)"),
         (np.moveaxis(RGB, -1, 0), 1, r"got shape \(3, 4, 5\) with three colours. Convert it with from_colors"),
         (RGB, 4, r"got shape \(4, 5, 3\) with three colours. Convert it with from_colors"),
         (torch.tensor([[[0.0, 0.25, 1.0]]]), 1, "0, 0.25, 1. Was it resized with interpolation. .* with resize_mask"),
-        (torch.tensor([[[0.0, 1.0, 2.0]]]), 1, "holds 0, 1, 2. Are these labels .* mask > 0 is the object"),
+        (
+            torch.tensor([[[0.0, 1.0, 2.0]]]),
+            1,
+            r"holds 0, 1, 2. Are these labels .* \(mask > 0\).float\(\) is the object",
+        ),
         (torch.tensor([[[0.0, 1.5, 2.0]]]), 1, r"0, 1.5, 2. Convert it with from_gray\(mask, threshold=...\)"),
         (torch.arange(20.0).view(1, 4, 5), 1, r"holds 0, 1, 2, 3, 4, 5, \.\.\. \(20 different values\)"),
         (torch.tensor([[[0.0, float("nan")]]]), 1, "must hold 0 and 1, but 1 of its values are NaN"),
@@ -232,3 +239,51 @@ def test_resize_mask_keeps_the_contract():
 def test_resize_mask_refuses(mask, size, message):
     with pytest.raises(ValueError, match=message):
         resize_mask(mask, size)
+
+
+def named_cures(message: str) -> list[str]:
+    """Return the expressions in a message that begin with the mask, or convert it: what the reader would type."""
+    return re.findall(
+        r"(?:Convert it with|Add the channel axis with|image,) ([\w.()\[\], /:'>]*?(?:\)|\]))(?=[.,])", message
+    )
+
+
+TRUE = (torch.arange(60).view(3, 1, 4, 5) % 3 == 0).float()  # (3, 1, 4, 5)
+FORMS = {
+    "tensor": lambda tensor: tensor,
+    "array": lambda tensor: tensor.numpy(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(3, 1, 4, 5), (3, 4, 5), (1, 1, 4, 5), (1, 4, 5), (4, 5)])
+@pytest.mark.parametrize("high", [1, 255])
+def test_the_cures_that_the_messages_name_lead_to_the_true_mask(form, dtype, shape, high):
+    """Whoever does what the messages say, one after the other, ends with the mask that was meant."""
+    count = shape[0] if shape != (4, 5) and shape != (1, 4, 5) else 1
+    true = TRUE[:count]
+    mask = FORMS[form]((high * true).reshape(shape).to(dtype))
+    for _ in range(4):
+        try:
+            _contract.mask("mask", mask, 1, batch=count > 1)
+            break
+        except ValueError as error:
+            cures = named_cures(str(error))
+            assert cures, f"names no cure that can be typed: {error}"
+            mask = eval(cures[0], {"mask": mask, "from_gray": from_gray})  # the text of our own message
+    else:
+        pytest.fail("the cures go round in circles")
+    assert torch.as_tensor(mask).reshape(true.shape).tolist() == true.tolist()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shape", [(4, 5), (1, 4, 5)])
+@pytest.mark.parametrize("wrong", [torch.float32, torch.uint8, torch.int32])
+def test_the_cures_for_class_indices_are_true_too(form, shape, wrong):
+    mask = FORMS[form]((torch.arange(20) % 3).view(shape).to(wrong))
+    with pytest.raises(ValueError, match="Convert it with") as refused:
+        _contract.mask("mask", mask, 3)
+    mended = eval(named_cures(str(refused.value))[0], {"mask": mask})
+    _contract.mask("mask", mended, 3)
+    assert mended.tolist() == mask.tolist()

@@ -261,7 +261,7 @@ B3 = torch.zeros(2, 4, 6, dtype=torch.int64)
         (B1.bool(), B1, r"pred must be float32 for one class, but got bool. Convert it with pred.float\(\)"),
         (B1, B1.double(), "truth must be float32 for one class, but got float64"),
         (B1 - 3.5, B1, r"pred must hold 0 and 1, but holds -3.5. Logits .* predicted_masks\(pred\)"),
-        (B1, B1 + 255, "truth must hold 0 and 1, but holds 0 and 255. Convert it with from_gray"),
+        (B1, B1 + 255, "truth must hold 0 and 1, but holds 0 and 255. Convert it with "),
         (B1 * math.nan, B1, "pred must hold 0 and 1, but 48 of its values are NaN"),
         (B1, B1[:1], r"pred and truth must have one shape, but got \(2, 1, 4, 6\) and \(1, 1, 4, 6\)"),
     ],

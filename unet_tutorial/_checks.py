@@ -16,17 +16,10 @@ PADDINGS = ("same", "none")
 CHANNELS = (64, 128, 256, 512, 1024)  # those of the paper
 
 
-def positive_int(name: str, value: object) -> int:
-    """Return ``value`` as an int when it is a whole number of at least 1, of Python or numpy; refuse anything else."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, but got {value!r}.")
-    return int(value)
-
-
-def whole_number(name: str, value: object) -> int:
-    """Return ``value`` as an int when it is a whole number of at least 0, of Python or numpy; refuse anything else."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-        raise ValueError(f"{name} must be a whole number of at least 0, but got {value!r}.")
+def whole_number(name: str, value: object, least: int = 1) -> int:
+    """Return ``value`` as an int when it is a whole number of at least ``least``, of Python or numpy; or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, but got {value!r}.")
     return int(value)
 
 
@@ -66,7 +59,7 @@ def channel_list(channels: object, *, bottleneck: bool = True) -> tuple[int, ...
     if len(channels) < (2 if bottleneck else 1):
         least = "two entries, one stage and the bottleneck" if bottleneck else "one entry, a stage"
         raise ValueError(f"channels needs at least {least}, but got {channels!r}.")
-    return tuple(positive_int(f"channels[{i}]", c) for i, c in enumerate(channels))
+    return tuple(whole_number(f"channels[{i}]", c) for i, c in enumerate(channels))
 
 
 def sides(height: int, width: int, depth: int) -> None:

@@ -72,14 +72,14 @@ def mask(name: str, value: Any, num_classes: int, *, batch: bool = False) -> Non
     values = numbers(name, value)
     colours = num_classes > 1 and values.dtype == np.uint8 and values.shape[-1] == 3
     if colours or not _right_axes(values, num_classes, batch):
-        _refuse_axes(name, values, num_classes, batch)
+        _refuse_axes(name, value, values, num_classes, batch)
     dtype, classes = str(value.dtype).removeprefix("torch."), _classes(num_classes)
     if num_classes == 1:
-        _refuse_other_than_0_and_1(name, values)
-        convert = f"{name}.float(), or in numpy {name}.astype('float32')"
+        _refuse_other_than_0_and_1(name, value, values)
+        convert = f"{name}{_cast(value, 'float32')}"
         raise ValueError(f"{name} must be float32 for {classes}, but got {dtype}. Convert it with {convert}.")
     _refuse_other_than_classes(name, values, num_classes)
-    convert = f"{name}.long(), or in numpy {name}.astype('int64')"
+    convert = f"{name}{_cast(value, 'int64')}"
     raise ValueError(f"{name} must be int64 class indices for {classes}, but got {dtype}. Convert it with {convert}.")
 
 
@@ -135,16 +135,17 @@ def _right_axes(mask: ArrayLike, num_classes: int, batch: bool) -> bool:
     return axes in ((3,) if batch else (2, 3)) and (num_classes > 1 or mask.shape[-3] == 1)
 
 
-def _refuse_axes(name: str, values: np.ndarray, num_classes: int, batch: bool) -> NoReturn:
+def _refuse_axes(name: str, value: ArrayLike, values: np.ndarray, num_classes: int, batch: bool) -> NoReturn:
     """Say what is wrong with the axes. Colour pictures and masks of 0 and 255 have messages of their own."""
     shape = values.shape
-    if len(shape) >= 3 and (shape[-1] == 3 or (shape[-3] == 3 and values.max() > 1)):
+    three_masks = batch and len(shape) == 3 and shape[-1] != 3  # (B, H, W), and B happens to be 3
+    if len(shape) >= 3 and not three_masks and (shape[-1] == 3 or (shape[-3] == 3 and values.max() > 1)):
         raise ValueError(
             f"{name} must hold one number a pixel, but got shape {shape} with three colours. "
             f"Convert it with from_colors({name}, palette), which takes (H, W, 3)."
         )
     if num_classes == 1:
-        _refuse_0_and_255(name, values)
+        _refuse_0_and_255(name, value, values)
     axes = "(1, H, W)" if num_classes == 1 else "(H, W)"
     whole = "(B, 1, H, W)" if num_classes == 1 else "(B, H, W)"
     expected = whole if batch else f"{axes} or {whole}"
@@ -168,25 +169,40 @@ def _classes(num_classes: int) -> str:
     return "one class" if num_classes == 1 else f"{num_classes} classes"
 
 
-def _refuse_0_and_255(name: str, values: np.ndarray) -> None:
+def _cast(value: ArrayLike, dtype: str) -> str:
+    """Return how a tensor of torch, or an array of numpy, is converted."""
+    if isinstance(value, np.ndarray):
+        return f".astype({dtype!r})"
+    return {"float32": ".float()", "int64": ".long()"}[dtype]
+
+
+def _is_one_picture(values: np.ndarray) -> bool:
+    """Tell whether `unet_tutorial.data.masks.from_gray` takes it: (H, W) or (1, H, W)."""
+    return values.ndim == 2 or (values.ndim == 3 and values.shape[0] == 1)
+
+
+def _refuse_0_and_255(name: str, value: ArrayLike, values: np.ndarray) -> None:
     if (values == 255).any() and ((values == 0) | (values == 255)).all():
-        raise ValueError(
-            f"{name} must hold 0 and 1, but holds 0 and 255. Convert it with from_gray({name}), or divide by 255."
-        )
+        convert = f"from_gray({name})" if _is_one_picture(values) else f"({name} / 255){_cast(value, 'float32')}"
+        raise ValueError(f"{name} must hold 0 and 1, but holds 0 and 255. Convert it with {convert}.")
 
 
-def _refuse_other_than_0_and_1(name: str, values: np.ndarray) -> None:
+def _refuse_other_than_0_and_1(name: str, value: ArrayLike, values: np.ndarray) -> None:
     if np.isnan(values).any():
         raise ValueError(f"{name} must hold 0 and 1, but {int(np.isnan(values).sum())} of its values are NaN.")
-    _refuse_0_and_255(name, values)
+    _refuse_0_and_255(name, value, values)
     if ((values == 0) | (values == 1)).all():
         return
     found = np.unique(values)
-    hint = f"Convert it with from_gray({name}, threshold=...)."
+    above = f"from_gray({name}, threshold=...)"
+    if not _is_one_picture(values):
+        above = f"({name} > ...){_cast(value, 'float32')}"
+    hint = f"Convert it with {above}, with a threshold for the dots."
     if values.min() >= 0 and values.max() <= 1:
         hint = "Was it resized with interpolation? Resize the original with resize_mask."
     elif (found == found.round()).all():
-        hint = f"Are these labels of objects or classes? {name} > 0 is the object; several classes need num_classes."
+        objects = f"({name} > 0){_cast(value, 'float32')}"
+        hint = f"Are these labels of objects or classes? {objects} is the object; several classes need num_classes > 1."
     elif values.min() < 0:
         hint = f"Logits become a mask with predicted_masks({name})."
     raise ValueError(f"{name} must hold 0 and 1, but holds {listed(found)}. {hint}")

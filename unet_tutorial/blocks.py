@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._checks import NORMS, PADDINGS, joinable, option, positive_int
+from ._checks import NORMS, PADDINGS, joinable, option, whole_number
 
 
 def normalization(norm: str, channels: int) -> nn.Module:
@@ -82,8 +82,8 @@ class DoubleConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, norm: str = "batch", padding: str = "same"):
         super().__init__()
-        positive_int("in_channels", in_channels)
-        positive_int("out_channels", out_channels)
+        whole_number("in_channels", in_channels)
+        whole_number("out_channels", out_channels)
         bias = option("norm", norm, NORMS) == "none"
         frame = int(option("padding", padding, PADDINGS) == "same")  # pixels around the map
         self.layers = nn.Sequential(
@@ -189,8 +189,8 @@ class SeparableConvBlock(nn.Module):
         full_first: bool = False,
     ):
         super().__init__()
-        positive_int("in_channels", in_channels)
-        positive_int("out_channels", out_channels)
+        whole_number("in_channels", in_channels)
+        whole_number("out_channels", out_channels)
         bias = option("norm", norm, NORMS) == "none"
         frame = int(option("padding", padding, PADDINGS) == "same")  # pixels around the map
         layers: list[nn.Module] = []
@@ -245,9 +245,9 @@ class AttentionGate(nn.Module):
 
     def __init__(self, gate_channels: int, skip_channels: int, inter_channels: int):
         super().__init__()
-        positive_int("gate_channels", gate_channels)
-        positive_int("skip_channels", skip_channels)
-        positive_int("inter_channels", inter_channels)
+        whole_number("gate_channels", gate_channels)
+        whole_number("skip_channels", skip_channels)
+        whole_number("inter_channels", inter_channels)
         self.gate_channels, self.skip_channels = gate_channels, skip_channels
         self.gate_conv = nn.Conv2d(gate_channels, inter_channels, kernel_size=1)
         self.skip_conv = nn.Conv2d(skip_channels, inter_channels, kernel_size=1, bias=False)

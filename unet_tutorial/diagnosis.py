@@ -172,7 +172,7 @@ def diagnose(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Dia
     0
     >>> for finding in diagnose(model, images, 255 * masks):
     ...     print(finding)
-    masks: mask must hold 0 and 1, but holds 0 and 255. Convert it with from_gray(mask), or divide by 255.
+    masks: mask must hold 0 and 1, but holds 0 and 255. Convert it with (mask / 255).float().
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be a torch.nn.Module, but got {type(model).__name__}.")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from ._checks import positive_int, whole_number
+from ._checks import whole_number
 from ._modes import mode
 from .devices import choose_device
 from .sizing import receptive_field
@@ -96,7 +96,7 @@ def predict(
     """
     depth, dtype = _check_model(model)
     _check_images(images, model.config["in_channels"], dtype)
-    positive_int("batch_size", batch_size)
+    whole_number("batch_size", batch_size)
     overlap = _check_tiling(tile, overlap, depth)
     B, _, H, W = images.shape
     if device is not None:
@@ -138,12 +138,12 @@ def _check_tiling(tile: int | None, overlap: int | None, depth: int) -> int:
         if overlap is not None:
             raise ValueError(f"overlap needs tiles, but got overlap={overlap!r} and no tile. Pass tile too.")
         return 0
-    positive_int("tile", tile)
+    whole_number("tile", tile)
     reason = ""
     if overlap is None:
         overlap = -(-2 * _reach(depth) // step) * step + step  # the two margins, and at least a step to fade
         reason = ", the default at this depth, which covers the receptive field"
-    overlap = whole_number("overlap", overlap)
+    overlap = whole_number("overlap", overlap, least=0)
     for name, value in (("tile", tile), ("overlap", overlap)):
         if value % step:
             raise ValueError(

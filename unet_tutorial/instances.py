@@ -15,7 +15,7 @@ from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 from skimage.segmentation import relabel_sequential, watershed
 
-from ._checks import number, positive_int, probability, whole_number
+from ._checks import number, probability, whole_number
 from ._contract import ArrayLike, label_map
 
 BACKGROUND, INTERIOR, BORDER = range(3)
@@ -56,7 +56,7 @@ def class_map(instances: ArrayLike, border: int = 2) -> torch.Tensor:
     tensor([[1, 1, 2, 2, 1, 0]])
     """
     labels = label_map("instances", instances)
-    side = 2 * whole_number("border", border) + 1
+    side = 2 * whole_number("border", border, least=0) + 1
     inside = labels > 0
     highest = ndimage.maximum_filter(labels, size=side)
     lowest = ndimage.minimum_filter(np.where(inside, labels, labels.max() + 1), size=side)  # of objects alone
@@ -209,8 +209,8 @@ def from_logits(
         raise ValueError(f"logits must be floating point of shape (3, H, W), those of one picture, but got {came}.")
     probability("foreground", foreground)
     probability("seed", seed)
-    positive_int("smallest_seed", smallest_seed)
-    positive_int("smallest", smallest)
+    whole_number("smallest_seed", smallest_seed)
+    whole_number("smallest", smallest)
     probabilities = logits.float().softmax(dim=0).cpu().numpy()  # (3, H, W)
     inside = 1 - probabilities[BACKGROUND] > foreground
     seeds, _ = ndimage.label((probabilities[INTERIOR] > seed) & inside)
@@ -252,7 +252,7 @@ def otsu(image: np.ndarray, *, smallest: int = 30) -> torch.Tensor:
     >>> otsu(np.array([[1.0, 9.0, 1.0, 8.0, 8.0]]), smallest=1)
     tensor([[0, 1, 0, 2, 2]])
     """
-    return _without_specks(ndimage.label(_above_otsu(image))[0], positive_int("smallest", smallest))
+    return _without_specks(ndimage.label(_above_otsu(image))[0], whole_number("smallest", smallest))
 
 
 def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 10, smallest: int = 30) -> torch.Tensor:
@@ -295,8 +295,8 @@ def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 10, s
     (1, 2)
     """
     number("smooth", smooth)
-    positive_int("apart", apart)
-    positive_int("smallest", smallest)
+    whole_number("apart", apart)
+    whole_number("smallest", smallest)
     inside = _above_otsu(image)
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside), smooth)
     parts, _ = ndimage.label(inside)

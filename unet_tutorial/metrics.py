@@ -16,7 +16,7 @@ from skimage.metrics import contingency_table
 from skimage.segmentation import relabel_sequential
 
 from . import _contract
-from ._checks import option, positive_int, probability
+from ._checks import option, probability, whole_number
 from ._contract import ArrayLike
 
 REDUCTIONS = ("images", "pooled")
@@ -346,7 +346,7 @@ def _predicted_masks(logits: torch.Tensor, threshold: float) -> torch.Tensor:
 def _checked_areas(
     pred: torch.Tensor, truth: torch.Tensor, num_classes: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    positive_int("num_classes", num_classes)
+    whole_number("num_classes", num_classes)
     _check_masks(pred, truth, num_classes)
     return _areas(pred, truth, num_classes)
 

@@ -17,9 +17,9 @@ from ._checks import (
     UPSAMPLES,
     channel_list,
     option,
-    positive_int,
     sides,
     unpadded_sides,
+    whole_number,
 )
 
 FLOAT32 = 4  # bytes
@@ -120,8 +120,8 @@ def feature_maps(
     logits 1 64 48
     """
     channels, depth = _architecture(in_channels, num_classes, channels)
-    positive_int("height", height)
-    positive_int("width", width)
+    whole_number("height", height)
+    whole_number("width", width)
     lost = 0 if option("padding", padding, PADDINGS) == "same" else 4  # pixels that a block takes from each side
     (sides if padding == "same" else unpadded_sides)(height, width, depth)
     maps = [FeatureMap("image", in_channels, height, width)]
@@ -221,8 +221,8 @@ def double_conv_parameters(in_channels: int, out_channels: int, norm: str = "bat
     >>> double_conv_parameters(3, 64)
     38848
     """
-    positive_int("in_channels", in_channels)
-    positive_int("out_channels", out_channels)
+    whole_number("in_channels", in_channels)
+    whole_number("out_channels", out_channels)
     per_channel = 1 if option("norm", norm, NORMS) == "none" else 2  # a bias, or a factor and an offset
     kernels = 9 * in_channels * out_channels + 9 * out_channels * out_channels
     return kernels + 2 * per_channel * out_channels
@@ -340,7 +340,7 @@ def memory(
     >>> memory(8, 256, 256).weights / 2**20  # MiB
     118.39917373657227
     """
-    positive_int("batch", batch)
+    whole_number("batch", batch)
     weights = FLOAT32 * sum(parameters(in_channels, num_classes, channels).values())
     values = 0  # of one image
     indices = 0  # of pooling, one image
@@ -402,7 +402,7 @@ def receptive_field(part: str, depth: int, position: int = 0, upsample: str = "t
     >>> last - first + 1
     140
     """
-    positive_int("depth", depth)
+    whole_number("depth", depth)
     option("upsample", upsample, UPSAMPLES)
     names = [f"encoder {i + 1}" for i in range(depth)] + ["bottleneck"]
     decoders = [f"decoder {i + 1}" for i in range(depth)]
@@ -426,7 +426,7 @@ def receptive_field(part: str, depth: int, position: int = 0, upsample: str = "t
 
 
 def _architecture(in_channels: int, num_classes: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int]:
-    positive_int("in_channels", in_channels)
-    positive_int("num_classes", num_classes)
+    whole_number("in_channels", in_channels)
+    whole_number("num_classes", num_classes)
     channels = channel_list(channels)
     return channels, len(channels) - 1

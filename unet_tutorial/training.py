@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from tqdm.auto import tqdm
 
-from ._checks import number, option, positive_int
+from ._checks import number, option, whole_number
 from ._modes import mode
 from .checkpoints import (
     FORMAT,
@@ -367,7 +367,7 @@ def fit(
     loss = CombinedLoss() if loss is None else loss
     loaders = (train_loader, val_loader)
     recipe: dict[str, Any] = {
-        "epochs": positive_int("epochs", epochs),
+        "epochs": whole_number("epochs", epochs),
         "batches": _length("train_loader", train_loader),
         "learning_rate": number("learning_rate", learning_rate, above_zero=True),
         "schedule": option("schedule", schedule, SCHEDULES),
@@ -375,7 +375,7 @@ def fit(
         "clip_norm": None if clip_norm is None else number("clip_norm", clip_norm, above_zero=True),
         "precision": precision,
         "channels_last": bool(channels_last),
-        "patience": None if patience is None else positive_int("patience", patience),
+        "patience": None if patience is None else whole_number("patience", patience),
         "watch": None if watch is None else _fingerprint(watch),
     }
     _length("val_loader", val_loader)

@@ -17,9 +17,9 @@ from ._checks import (
     channel_list,
     joinable,
     option,
-    positive_int,
     sides,
     unpadded_sides,
+    whole_number,
 )
 from .blocks import BLOCKS
 
@@ -135,10 +135,10 @@ class DecoderBlock(nn.Module):
         padding: str = "same",
     ):
         super().__init__()
-        self.in_channels = positive_int("in_channels", in_channels)
-        out_channels = positive_int("out_channels", out_channels)
+        self.in_channels = whole_number("in_channels", in_channels)
+        out_channels = whole_number("out_channels", out_channels)
         self.skip = option("skip", skip, SKIPS)
-        self.skip_channels = positive_int("skip_channels", out_channels if skip_channels is None else skip_channels)
+        self.skip_channels = whole_number("skip_channels", out_channels if skip_channels is None else skip_channels)
         if skip == "add" and self.skip_channels != out_channels:
             raise ValueError(
                 f"skip='add' needs skip_channels equal to out_channels = {out_channels}, but got {skip_channels}."
@@ -313,8 +313,8 @@ def common_config(in_channels: int, num_classes: int, channels: Sequence[int]) -
     {'in_channels': 1, 'num_classes': 1, 'channels': (4, 8)}
     """
     return {
-        "in_channels": positive_int("in_channels", in_channels),
-        "num_classes": positive_int("num_classes", num_classes),
+        "in_channels": whole_number("in_channels", in_channels),
+        "num_classes": whole_number("num_classes", num_classes),
         "channels": channel_list(channels),
     }
 

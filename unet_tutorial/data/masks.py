@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .. import _contract
-from .._checks import positive_int
+from .._checks import whole_number
 from .._contract import ArrayLike
 
 
@@ -41,9 +41,9 @@ def check_mask(mask: ArrayLike, num_classes: int = 1, image: ArrayLike | None = 
     >>> check_mask(np.array([[0, 255], [255, 255]], dtype=np.uint8))
     Traceback (most recent call last):
     ...
-    ValueError: mask must hold 0 and 1, but holds 0 and 255. Convert it with from_gray(mask), or divide by 255.
+    ValueError: mask must hold 0 and 1, but holds 0 and 255. Convert it with from_gray(mask).
     """
-    positive_int("num_classes", num_classes)
+    whole_number("num_classes", num_classes)
     _contract.mask("mask", mask, num_classes)
     if image is not None:
         _check_same_size(tuple(mask.shape), tuple(_contract.numbers("image", image).shape), num_classes == 1)
@@ -227,7 +227,7 @@ def resize_mask(mask: ArrayLike, size: tuple[int, int]) -> torch.Tensor:
     check_mask(mask, 1 if values.dtype.kind == "f" else max(2, int(values.max()) + 1))
     picked = []
     for name, new, old in zip(("height", "width"), size, values.shape[-2:], strict=True):
-        positive_int(f"the {name} in size", new)
+        whole_number(f"the {name} in size", new)
         picked.append((2 * np.arange(new) + 1) * old // (2 * new))  # the old pixel under each new pixel's centre
     return torch.from_numpy(values[..., picked[0][:, None], picked[1]])  # (..., height, width)
 

@@ -13,7 +13,7 @@ from skimage import io
 from torch.utils.data import Dataset
 
 from .. import _contract
-from .._checks import positive_int
+from .._checks import whole_number
 from .masks import check_pair
 
 ENDINGS = (".png", ".tif", ".tiff")
@@ -222,7 +222,7 @@ class Crops(Dataset):
     def __init__(
         self, pictures: Sequence[tuple[torch.Tensor, ...]], *, size: int = 256, samples: int = 500, seed: int = 0
     ):
-        self.size, self.samples, self.seed = positive_int("size", size), positive_int("samples", samples), seed
+        self.size, self.samples, self.seed = whole_number("size", size), whole_number("samples", samples), seed
         self.pictures = list(pictures)
         if not self.pictures:
             raise ValueError("pictures must hold at least one, but there is none.")

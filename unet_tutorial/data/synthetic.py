@@ -14,7 +14,7 @@ import torch
 from scipy import ndimage
 from torch.utils.data import Dataset
 
-from .._checks import option, positive_int, whole_number
+from .._checks import option, whole_number
 
 SPLITS = ("train", "val", "test")
 SMALLEST_SIDE = 32  # below this, the objects are too small to have a shape
@@ -26,9 +26,9 @@ class _SyntheticDataset(Dataset):
     def __init__(
         self, num_samples: int = 500, image_size: int | tuple[int, int] = 128, seed: int = 0, split: str = "train"
     ):
-        self.num_samples = positive_int("num_samples", num_samples)
+        self.num_samples = whole_number("num_samples", num_samples)
         self.image_size = _image_size(image_size)
-        self.seed = whole_number("seed", seed)
+        self.seed = whole_number("seed", seed, least=0)
         self.split = option("split", split, SPLITS)
 
     def __len__(self) -> int:
