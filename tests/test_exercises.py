@@ -1,163 +1,443 @@
-"""The checks of the exercises: every kind of answer, right, wrong and missing, and the line that is printed."""
+"""The exercises: every one of them with right, typical, wrong and absurd answers, and the one line that is printed."""
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
-from unet_tutorial.exercises import check, check_function
+from unet_tutorial import exercises
+from unet_tutorial.blocks import DoubleConv
+from unet_tutorial.exercises import _calls, _pieces, check, copy_weights, find, names, piece, reveal
+from unet_tutorial.exercises._reading import readings
+from unet_tutorial.exercises._values import show
+
+NAMES = names()
 
 
-def line(capsys) -> str:
+def of_kind(*kinds: str) -> list[str]:
+    return [name for name in NAMES if type(find(name)).__name__ in kinds]
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch, tmp_path):
+    """Nobody has tried anything yet, and what is kept is kept somewhere else."""
+    monkeypatch.setattr(exercises, "_tries", type(exercises._tries)())
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def says(capsys):
+    """Return a function that checks an answer, and returns the one line that this prints."""
+
+    def line(name, answer, **how):
+        capsys.readouterr()
+        check(name, answer, **how)
+        out = capsys.readouterr().out
+        assert out.count("\n") == 1 and out.endswith("\n"), f"one line, whatever the answer: {out!r}"
+        assert len(out) < 700
+        return out.strip()
+
+    return line
+
+
+def solution(name):
+    """Return an answer that is right."""
+    exercise = find(name)
+    kind = type(exercise).__name__
+    if kind == "Numbers":
+        right = exercise.right()
+        return right if len(right) > 1 else right[0]
+    if kind == "Words":
+        return exercise.answer
+    return exercise.solution() if kind == "Task" else exercise.ours
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_right_answer_is_right_and_a_missing_one_gives_nothing_away(says, name):
+    assert says(name, None) == "Not answered yet: replace None by your answer."
+    assert says(name, solution(name)).startswith("Right: ")
+
+
+def typical(name):
+    """Return the typical wrong answers of an exercise with their replies."""
+    exercise = find(name)
+    kind = type(exercise).__name__
+    if kind == "Numbers":
+        return [(one if len(one) > 1 else one[0], reply) for wrong, reply in exercise.known() for one in wrong]
+    return [] if kind == "Task" else list(exercise.typical)
+
+
+@pytest.mark.parametrize("name", of_kind("Numbers", "Words", "Code", "Piece"))
+def test_every_typical_wrong_answer_gets_its_own_reply(says, name):
+    wrong = typical(name)
+    options = getattr(find(name), "options", ())
+    assert len({reply for _, reply in wrong}) >= (1 if len(options) == 2 else 2)
+    for answer, reply in wrong:
+        said = says(name, answer)
+        assert said.startswith("Not yet: ") and reply in said
+
+
+@pytest.mark.parametrize("name", of_kind("Numbers"))
+def test_no_reply_and_no_first_hint_holds_the_value(name):
+    exercise = find(name)
+    values = {text for text in (show(solution(name)), f"{solution(name)}") if len(text) > 1}
+    for text in [*(reply for _, reply in exercise.known()), exercise.hints[0]]:
+        assert not [v for v in values if re.search(rf"(?<![\d.,]){re.escape(v)}(?![\d.,]*\d)", text)], text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_wrong_answer_gets_a_stronger_hint_and_the_way_to_ours(says, capsys, name):
+    exercise = find(name)
+    first, second = says(name, WRONG[type(exercise).__name__]), says(name, WRONG[type(exercise).__name__])
+    assert first.startswith("Not yet: ") and f'reveal("{name}")' not in first
+    assert second.startswith("Not yet: ") and second.endswith(f'For ours: reveal("{name}")')
+    assert exercise.hints[0] != exercise.hints[1] and all(len(hint) > 5 for hint in exercise.hints)
+    reveal(name)
     out = capsys.readouterr().out
-    assert out.count("\n") == 1, "one line, whatever the answer"
-    return out.strip()
+    assert out.count("\n") == 1
+    ours = re.fullmatch(r"Ours: (\w+), in (unet_tutorial/\S+\.py)\.\n", out)
+    if ours:  # what is written in code: the place exists
+        source = (Path(exercises.__file__).parents[2] / ours[2]).read_text(encoding="utf-8")
+        assert re.search(rf"(def|class) {ours[1]}\b", source) or ours[1] == "<lambda>"
+    else:
+        assert out.startswith("The answer: ")
 
 
-@pytest.mark.parametrize("expected", [3, 2.5, "b", True, (1, 2), np.zeros(3), torch.zeros(2, 2)])
-def test_a_missing_answer_does_not_give_the_right_one_away(capsys, expected):
-    check(None, expected, hint="a hint")
-    assert line(capsys) == "Not answered yet: replace None by your answer."
+class Evil:
+    """An object that does what it should not."""
+
+    def __repr__(self):
+        raise RuntimeError("no")
+
+    def __eq__(self, other):
+        raise RuntimeError("no")
+
+    __hash__ = None
+    __len__ = __iter__ = __float__ = __repr__
 
 
-@pytest.mark.parametrize(
-    "answer, expected, said",
-    [
-        (38848, 38_848, "Right: 38,848."),
-        (38848.0, 38_848, "Right: 38,848."),
-        (np.int64(7), 7, "Right: 7."),
-        (torch.tensor(7), 7, "Right: 7."),
-        (7, torch.tensor(7), "Right: 7."),
-        (0.25, 0.25, "Right: 0.25."),
-        (True, True, "Right: True."),
-        (np.True_, True, "Right: True."),
-        (" Concatenate ", "concatenate", "Right: ' Concatenate '."),
-        ([1, 64, 128, 128], torch.Size([1, 64, 128, 128]), "Right: (1, 64, 128, 128)."),
-        ((31_037_633, "b"), (31_037_633, "B"), "Right: (31037633, 'b')."),
-        (np.array([1.0, np.nan]), np.array([1.0, np.nan]), "Right: a float64 array of shape (2,)."),
-        (torch.ones(2, 3, requires_grad=True), torch.ones(2, 3), "Right: a float32 tensor of shape (2, 3)."),
-        (5, lambda: 2 + 3, "Right: 5."),
-    ],
-)
-def test_right_answers(capsys, answer, expected, said):
-    check(answer, expected, hint="not shown with a right answer")
-    assert line(capsys) == said
+loop = []
+loop.append(loop)
+WRONG = {"Numbers": -987_654_321, "Words": "neither", "Code": len, "Task": "something", "Piece": nn.Identity}
+ABSURD = [
+    True, False, "", "abc", "None", "12 or 13", "1e999", "0x10", "٣", "1/0", "--5", "," * 50, "9" * 5000,
+    float("nan"), float("inf"), -0.0, 10**400, 3 + 4j, Decimal("NaN"), Fraction(1, 3), b"12",
+    (), [], {}, set(), {1: 2}, [[]], [[1], [2, 3]], [None], loop, (1,) * 100, [True, 1], ["a"], range(0), range(10**9),
+    np.zeros(0), np.array("x"), np.array([None]), np.zeros((2, 2), dtype=complex), np.ones(3, dtype=bool),
+    torch.zeros(0), torch.zeros(2, 3, 4), torch.tensor(float("nan")), torch.ones(2, dtype=torch.bool),
+    torch.ones(2, 2, requires_grad=True), torch.full((1,), 77, dtype=torch.bfloat16), object(), object, Evil(), Evil,
+    len, lambda: None, lambda *a: None, lambda *a: a, lambda *a: Evil(), lambda *a: 1 / 0, lambda *a: exit(),
+    (i for i in range(3)), nn.Linear(2, 2), nn.Module, type, NotImplemented, ..., "nowhere\nelse", Path("x"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "answer, expected, said",
-    [
-        (36_928, 38_848, "you have 36,928, but 38,848 was expected"),
-        (2, 2.5, "you have 2, but 2.5 was expected"),
-        (float("nan"), 2.5, "you have nan, but 2.5 was expected"),
-        ("38848", 38_848, "you have '38848', but 38,848 was expected"),
-        (1, True, "you have 1, but True was expected"),
-        (True, 1, "you have True, but 1 was expected"),
-        ("a", "b", "you have 'a', but 'b' was expected"),
-        (3, "b", "you have 3, but 'b' was expected"),
-        ((1, 2), (1, 2, 3), "you have (1, 2), but (1, 2, 3) was expected"),
-        (3, (1, 2), "you have 3, but (1, 2) was expected"),
-        (torch.zeros(3), 5, "you have a float32 tensor of shape (3,), but 5 was expected"),
-        (5, torch.zeros(3), "you have 5, but a float32 tensor of shape (3,) was expected"),
-        (
-            torch.zeros(3, 2),
-            torch.zeros(2, 3),
-            "you have a float32 tensor of shape (3, 2), but a float32 tensor of shape (2, 3) was expected",
-        ),
-        (
-            torch.zeros(2, dtype=torch.int64),
-            torch.zeros(2),
-            "you have an int64 tensor of shape (2,), but a float32 tensor of shape (2,) was expected",
-        ),
-        (
-            np.zeros(2, dtype=np.float32),
-            torch.zeros(2),
-            "you have a float32 array of shape (2,), but a float32 tensor of shape (2,) was expected",
-        ),
-        (
-            torch.tensor([[0.0, 1.0], [2.0, 5.0]]),
-            torch.tensor([[0.0, 1.0], [2.0, 3.0]]),
-            "you have a float32 tensor of shape (2, 2), "
-            "but values differ in 1 of 4 places: 5 at [1, 1], where 3 was expected",
-        ),
-        (
-            np.array([True, False]),
-            np.array([True, True]),
-            "you have a bool array of shape (2,), "
-            "but values differ in 1 of 2 places: False at [1], where True was expected",
-        ),
-        (object, 3, "you have <class 'object'>, but 3 was expected"),
-        ("x" * 200, 3, f"you have '{'x' * 78}…, but 3 was expected"),
-    ],
-)
-def test_wrong_answers_say_what_came_and_what_was_expected(capsys, answer, expected, said):
-    check(answer, expected)
-    assert line(capsys) == f"Not yet: {said}."
+@pytest.mark.parametrize("name", NAMES)
+def test_no_absurd_answer_raises_or_passes(says, name):
+    for answer in ABSURD:
+        said = says(name, answer)
+        assert said.startswith(("Not yet: ", "Not answered yet: ")), f"{answer!r}: {said}"
 
 
-def test_a_wrong_answer_shows_the_hint(capsys):
-    check(1, 2, hint="Count both convolutions.")
-    assert line(capsys) == "Not yet: you have 1, but 2 was expected. Hint: Count both convolutions."
+def forms(numbers):
+    """Yield forms in which somebody may type numbers."""
+    whole = all(number == int(number) for number in numbers)
+    yield from (list(numbers), tuple(numbers), np.array(numbers), torch.tensor(numbers, dtype=torch.float64))
+    yield ", ".join(f"{number!r}" for number in numbers)
+    yield f"[{'  '.join(f'{number!r}' for number in numbers)}]"
+    yield [Decimal(repr(number)) for number in numbers]
+    if whole:
+        yield tuple(int(number) for number in numbers)
+        yield [np.int64(number) for number in numbers]
+        yield torch.tensor([int(number) for number in numbers], dtype=torch.int32)
+        yield "×".join(f"{int(number)}" for number in numbers)
+    if len(numbers) == 1:
+        (number,) = numbers
+        yield from (
+            number,
+            np.float64(number),
+            torch.tensor(number, dtype=torch.float64),
+            Fraction(number),
+            f" {number} ",
+        )
+        if whole:
+            text = f"{int(number):,}"
+            yield from (text, text.replace(",", " "), text.replace(",", "_"), int(number), f"{int(number)} pixels")
+            if "," in text and ",0" not in text.replace(",000", ""):
+                yield tuple(int(part) for part in text.split(","))  # 221,696 as Python reads it
 
 
-@pytest.mark.parametrize("answer, right", [(45.6, True), (45.7, True), (45.5, False)])
-def test_the_tolerance_is_an_absolute_difference(capsys, answer, right):
-    check(answer, 45.65, tolerance=0.1)
-    assert line(capsys).startswith("Right" if right else "Not yet")
-
-
-def test_the_tolerance_holds_inside_a_list_and_a_tensor_but_not_for_whole_numbers(capsys):
-    check([0.52, 3], [0.5, 3], tolerance=0.1)
-    assert line(capsys).startswith("Right")
-    check(torch.tensor([0.52]), torch.tensor([0.5]), tolerance=0.1)
-    assert line(capsys).startswith("Right")
-    check([0.5, 4], [0.5, 3], tolerance=2)
-    assert line(capsys).startswith("Not yet")
-    check(torch.tensor([4]), torch.tensor([3]), tolerance=2)
-    assert line(capsys).startswith("Not yet")
-
-
-@pytest.mark.parametrize("expected", [None, {1: 2}, object()])
-def test_an_exercise_that_expects_the_impossible_is_refused(expected):
-    with pytest.raises(ValueError, match="expected must be a number, a string"):
-        check(1, expected)
-
-
-def double(x):
-    return 2 * x
+@pytest.mark.parametrize("name", of_kind("Numbers"))
+def test_the_right_numbers_are_right_in_every_form(says, name):
+    for answer in forms(find(name).right()):
+        assert says(name, answer).startswith("Right: "), repr(answer)
 
 
 @pytest.mark.parametrize(
-    "function, said",
+    "text, count, numbers",
     [
-        (double, "Right: your function agrees with ours in 2 of 2 cases."),
-        (None, "Not answered yet: replace None by your answer."),
-        (lambda x: None, "Not answered yet: your function returns None."),
-        (7, "Not yet: you have 7, but a function was expected. Hint: h"),
-        (lambda x: x + 3, "Not yet: for (4) your function returns 7, but 8 was expected. Hint: h"),
-        (lambda x: [][x], "Not yet: for (3) your function raises IndexError: list index out of range. Hint: h"),
-        (lambda: 1, "Not yet: for (3) your function raises TypeError: "),
+        ("221,696", 1, (221696,)),
+        ("0,14", 1, (0.14,)),
+        ("14 %", 1, (0.14,)),
+        ("1/7", 1, (1 / 7,)),
+        ("-5.5", 1, (-5.5,)),
+        ("\u22125.5", 1, (-5.5,)),
+        ("(4, 32, 50, 70)", 4, (4, 32, 50, 70)),
+        ("4 x 32 x 50 x 70", 4, (4, 32, 50, 70)),
+        ("4×32×50×70", 4, (4, 32, 50, 70)),
+        ("[[-1, 6], [9, 7]]", 4, (-1, 6, 9, 7)),
+        ("12 pixels", 1, (12,)),
+        ("1e-3", 1, (0.001,)),
+        ("3.", 1, (3,)),
     ],
 )
-def test_functions(capsys, function, said):
-    check_function(function, double, [(3,), (4,)], hint="h")
-    assert line(capsys).startswith(said)
+def test_what_people_type_is_read(text, count, numbers):
+    assert pytest.approx(numbers) in readings(text, count)
 
 
-def test_a_function_that_changes_its_input_does_not_change_the_case(capsys):
-    x = torch.ones(2)
-    check_function(lambda t: t.mul_(2), double, [(x,), (x,)])
-    assert line(capsys) == "Right: your function agrees with ours in 2 of 2 cases."
-    assert x.tolist() == [1, 1]
+@pytest.mark.parametrize("text", ["", "x", "..", "1,2,3,", "0x10", "nan", "inf", "1/0", "one"])
+def test_what_is_no_number_is_not_read(text):
+    assert all(len(found) != 1 for found in readings(text, 1))
 
 
-def test_a_function_of_tensors_names_the_shapes(capsys):
-    check_function(lambda x: x[:, :1], double, [(torch.ones(1, 2),)])
-    assert line(capsys) == (
-        "Not yet: for (a float32 tensor of shape (1, 2)) your function returns a float32 tensor of shape (1, 1), "
-        "but a float32 tensor of shape (1, 2) was expected."
+@pytest.mark.parametrize(
+    "name, answer, said",
+    [  # wrong answers that once passed, or forms that once crashed
+        ("segmentation.rescue_otsu", 0.5, "Not yet: 0.5. A mask is asked for"),
+        ("segmentation.rescue_otsu", 1, "Not yet: 1. A mask is asked for"),
+        ("segmentation.rescue_otsu", "blur", "Not yet: 'blur'. A mask is asked for"),
+        ("segmentation.rescue_otsu", torch.ones(3, 3), "Not yet: a float32 tensor of shape (3, 3). The mask must have"),
+        ("segmentation.rescue_otsu", torch.full((1, 128, 128), 255), "Not yet: values from 255 to 255. A mask holds 0"),
+        ("segmentation.rescue_otsu", torch.ones(1, 128, 128), "Not yet: IoU 0.0"),
+        ("unet_at_a_glance.budget", 71, "Not yet: 71. It fits, but it is none of the steps"),
+        ("unet_at_a_glance.budget", "64", "Not yet: 64. The paper's 64 fit"),
+        ("decoder.balance", [[1, 1, 1]] * 3, "Not yet: the pixels inside go from 1 to 4. All nine weights are equal"),
+        ("decoder.balance", [[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]], "Right: every pixel inside is 1"),
+        ("decoder.balance", torch.ones(1, 1, 3, 3), "Not yet: the pixels inside go from 1 to 4."),
+        ("decoder.even_sizes", {9, 6, 3}, "Right: "),
+        ("decoder.even_sizes", [9, 3, 6], "Right: "),
+        ("losses_and_metrics.best_constant", -1.386, "Not yet: -1.386. That is log(p)."),
+        ("segmentation.iou", 14.3, "Not yet: 14.3. As a percentage, yes."),
+        ("skip_connections.bottleneck", "The skip connection", "Right: "),
+    ],
+)
+def test_answers_that_were_found_wanting(says, name, answer, said):
+    assert says(name, answer).startswith(said)
+
+
+def forever(*arguments):
+    while True:
+        pass
+
+
+def printing(image):
+    print("look\n" * 3)
+    return F.max_pool2d(image[None, None], 2)[0, 0]
+
+
+def spoiling(image):
+    pooled = F.max_pool2d(image[None, None], 2)[0, 0]
+    image.zero_()
+    return pooled
+
+
+@pytest.mark.parametrize(
+    "name, function, said",
+    [
+        ("encoder.max_pool", forever, "has not come to an end after 3,000,000 lines"),
+        ("encoder.max_pool", spoiling, "changes what it is given"),
+        ("encoder.max_pool", lambda image: image[0], "returns a float32 tensor of shape (4,), but a float32"),
+        ("encoder.max_pool", lambda image: F.max_pool2d(image[None, None], 2)[0, 0].double().numpy(), "Right"),
+        ("encoder.max_pool", lambda image: F.max_pool2d(image[None, None], 2)[0, 0].tolist(), "Right"),
+        ("double_conv.convolve", lambda i, k: F.conv2d(i[None, None], k[None, None])[0, 0], "conv2d does the work"),
+        ("double_conv.convolve", lambda i: i, "raises TypeError"),
+        ("losses_and_metrics.dice_of_the_full", lambda z, m: 0.0, "Not yet"),
+        (
+            "losses_and_metrics.dice_of_the_full",
+            lambda z, m: find("losses_and_metrics.dice_of_the_full").ours(z, m).detach(),
+            "No gradient can go back from it where a mask holds something",
+        ),
+        (
+            "losses_and_metrics.dice_of_the_full",
+            lambda z, m: find("losses_and_metrics.dice_of_the_full").ours(z, m) if m.any() else 0,
+            "No gradient can go back from it where all masks are empty",
+        ),
+        ("debugging.mend", lambda x, m: (torch.rand(8, 1, 64, 64), torch.ones(8, 1, 64, 64)), "differs in"),
+        ("training.split", lambda p, held: [set(part) for part in find("training.split").ours(p, held)], "Right"),
+        ("training.split", lambda p, held: [np.array(x) for x in find("training.split").ours(p, held)], "Right"),
+    ],
+)
+def test_functions_that_do_what_they_should_not(says, name, function, said):
+    assert said in says(name, function)
+
+
+def test_a_function_may_print_and_the_verdict_is_the_last_line(capsys):
+    check("encoder.max_pool", printing)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Right: your function agrees with ours in 3 of 3")
+
+
+def test_hooks_that_are_left_in_a_network_are_noticed(says):
+    def careless(model, images):
+        areas = []
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(lambda m, i, output: areas.append(output[0, 0].numel()))
+        model(images)
+        return min(areas)
+
+    assert "hooks are still in the network" in says("debugging.smallest", careless)
+
+
+def test_the_names_of_all_exercises_are_asked_for_by_one_chapter_each():
+    chapters = {path.name[3:-3] for path in (Path(exercises.__file__).parents[2] / "book" / "chapters").glob("*.md")}
+    assert {name.partition(".")[0] for name in NAMES} == chapters
+
+
+@pytest.mark.parametrize("name", ["double_conv.cuont", "double_conv", "", "os.path", "_values.show", 3])
+def test_an_exercise_that_does_not_exist_is_refused(name):
+    with pytest.raises(ValueError, match="name must be that of an exercise, but got"):
+        check(name, 1)
+
+
+def test_a_check_leaves_the_random_numbers_alone(says):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    for name in ("double_conv.write", "encoder.write", "decoder.write", "unet.predict", "unet.write"):
+        says(name, solution(name))
+    assert torch.equal(torch.rand(3), expected)
+
+
+# The pieces that the reader writes -----------------------------------------------------------------------------------
+
+
+class MyDoubleConv(nn.Module):
+    """Other names, in another order than ours."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.second = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.first = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(out_channels), nn.BatchNorm2d(out_channels)])
+
+    def forward(self, x):
+        x = self.norms[0](self.first(x)).relu()
+        return self.norms[1](self.second(x)).relu()
+
+
+class Unfinished(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+
+    def forward(self, x):
+        raise NotImplementedError("your code")
+
+
+class InAList(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.layers = [DoubleConv(in_channels, out_channels)]
+
+    def forward(self, x):
+        return self.layers[0](x)
+
+
+class CutOff(MyDoubleConv):
+    def forward(self, x):
+        return self.norms[1](self.second(self.norms[0](self.first(x)).relu().detach())).relu()
+
+
+class Shared(MyDoubleConv):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        self.norms[1] = self.norms[0]
+
+
+@pytest.mark.parametrize(
+    "written, said",
+    [
+        (MyDoubleConv, "Right: with the same weights it gives the same as ours"),
+        (Unfinished, "Not answered yet: with inputs of the shape (2, 3, 12, 12), your forward gives nothing yet."),
+        (InAList, "Not yet: PyTorch finds no parameters in your piece"),
+        (CutOff, "Not yet: the values are right, but it would not train. No gradient reaches first.weight."),
+        (Shared, "Not yet: your piece has 16 parameters fewer than ours. Hint: "),
+        (MyDoubleConv(3, 8), "Not yet: "),
+        (lambda a, b: "text", "Not yet: 'text'. A module is asked for"),
+        (lambda a: DoubleConv(a, 8), "Not yet: "),
+        (lambda a, b: nn.Linear(a, b), "Not yet: with inputs of the shape (2, 3, 12, 12), your forward raises Runtime"),
+    ],
+)
+def test_a_piece_that_is_written_by_hand(says, written, said):
+    assert says("double_conv.write", written).startswith(said)
+
+
+def test_a_right_piece_is_kept_and_comes_back(says, capsys):
+    assert piece("DoubleConv") is DoubleConv
+    assert "the package's" in capsys.readouterr().out
+    assert says("double_conv.write", MyDoubleConv, keep=True).endswith("Kept in my_unet.py.")
+    mine = piece("DoubleConv")
+    assert capsys.readouterr().out == "DoubleConv: yours, from my_unet.py.\n"
+    assert mine.__doc__ == MyDoubleConv.__doc__ and mine(3, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 8, 8, 8)
+    text = Path("my_unet.py").read_text()
+    assert "from unet_tutorial.unet import Encoder as MyEncoder" in text and "import DoubleConv as" not in text
+    says("double_conv.write", MyDoubleConv, keep=True)
+    assert Path("my_unet.py").read_text() == text, "kept again, it is there once"
+
+
+def test_a_wrong_piece_is_not_kept(says):
+    says("double_conv.write", nn.Identity, keep=True)
+    assert not Path("my_unet.py").exists()
+    assert "It was not kept: to be kept, it must be a class called MyDoubleConv" in says(
+        "double_conv.write", DoubleConv, keep=True
     )
 
 
-def test_without_cases_nothing_would_be_checked():
-    with pytest.raises(ValueError, match="cases must hold at least one"):
-        check_function(double, double, [])
+def test_the_file_that_is_kept_is_the_readers_and_works_alone(says):
+    """Two pieces: the second uses the first, under the name that it has in the file."""
+    scope = {"nn": nn, "F": F, "MyDoubleConv": MyDoubleConv}
+    source = Path("cell.py")
+    source.write_text(
+        "class MyEncoder(nn.Module):\n"
+        "    def __init__(self, in_channels, channels):\n"
+        "        super().__init__()\n"
+        "        before = [in_channels, *channels[:-1]]\n"
+        "        self.stages = nn.ModuleList(MyDoubleConv(a, b) for a, b in zip(before, channels))\n"
+        "    def forward(self, x):\n"
+        "        skips = []\n"
+        "        for stage in self.stages:\n"
+        "            skips.append(stage(x))\n"
+        "            x = F.max_pool2d(skips[-1], 2)\n"
+        "        return x, skips\n"
+    )
+    exec(compile(source.read_text(), str(source), "exec"), scope)
+    assert says("encoder.write", scope["MyEncoder"], keep=True).endswith("Kept in my_unet.py.")
+    says("double_conv.write", MyDoubleConv, keep=True)
+    assert type(piece("Encoder")(3, (4, 8)).stages[0]).__doc__ == MyDoubleConv.__doc__
+
+
+def test_weights_are_copied_in_the_order_of_the_calls():
+    one, other = DoubleConv(1, 4), MyDoubleConv(1, 4)
+    x = torch.rand(2, 1, 6, 6)
+    one(x)  # statistics, too
+    copy_weights(one, other, x)
+    torch.testing.assert_close(one.eval()(x), other.eval()(x))
+    with pytest.raises(ValueError, match="as many layers with weights, but got 4 and 1"):
+        copy_weights(one, nn.Conv2d(1, 4, 3), x)
+    with pytest.raises(ValueError, match=r"layer 1 must hold {'weight': \(4, 1, 3, 3\)}, as Conv2d does, but holds"):
+        copy_weights(one, DoubleConv(1, 5), x)
+
+
+def test_a_loop_is_stopped_by_the_number_of_lines_and_not_by_a_clock(monkeypatch):
+    monkeypatch.setattr(_calls, "MOST_LINES", 1000)
+    assert "after 1,000 lines" in _calls.call(forever).failed
+    assert _calls.call(lambda: sum(range(100))).value == 4950
+
+
+def test_pieces_are_those_of_the_package():
+    for name, module in _pieces.PIECES.items():
+        assert hasattr(__import__(module, fromlist=[name]), name)

@@ -26,7 +26,7 @@ ALLOWED = {
     "data": set(),
     "devices": set(),
     "diagram": {"_svg", "sizing"},
-    "exercises": set(),
+    "exercises": {"blocks", "data", "instances", "losses", "metrics", "sizing", "unet", "variants"},
     "losses": set(),
     "metrics": set(),
     "plots": set(),
@@ -55,7 +55,7 @@ ONLY_IN = {
     "anywidget": {"widgets"},
     "kornia": {"augment"},
     "torch": set(ALLOWED)
-    - {"__init__", "_checks", "_kept", "_palette", "_svg", "diagram", "exercises", "plots", "records", "sizing"},
+    - {"__init__", "_checks", "_kept", "_palette", "_svg", "diagram", "plots", "records", "sizing"},
 }
 TRADES = [path for place in ("tools", "experiments") for path in sorted((PACKAGE.parent / place).glob("*.py"))]
 FILES = sorted(PACKAGE.rglob("*.py"))
