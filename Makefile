@@ -2,12 +2,13 @@
 PYTHON ?= python3
 RUN := .venv/bin/python tools
 
-.PHONY: help install install-tests book serve check test notebooks bench clean
+.PHONY: help install install-tests book serve check test notebooks editions bench clean
 
 help:
 	@echo "make book       run the chapters that have changed, and build the pages"
 	@echo "make serve      show the built book in a browser on this computer"
 	@echo "make notebooks  write the notebooks from the chapters' text"
+	@echo "make editions   for a class: dist/student without solutions, dist/instructor with notes"
 	@echo "make check      in a minute or two: style, sources, and the tests of what you have changed"
 	@echo "make test       check everything"
 	@echo "make bench      measure what the book says about speed"
@@ -21,6 +22,9 @@ check test: install-tests
 
 notebooks: install
 	@$(RUN)/notebooks.py build
+
+editions: install
+	@$(RUN)/editions.py
 
 bench: install-tests
 	.venv/bin/python experiments/bench.py

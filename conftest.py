@@ -18,6 +18,7 @@ import nbval.plugin
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
 
 import kernels  # noqa: E402
+import notebook_rules  # noqa: E402
 import runs  # noqa: E402
 from setup_cell import THREADS  # noqa: E402
 
@@ -37,6 +38,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Put what answers nbval in the place of its kernels."""
     book = config.getoption("--kept-runs")
+    collect = nbval.plugin.IPyNbFile.collect
+    replace(config, nbval.plugin.IPyNbFile, "collect", lambda file: with_answers(file, collect))
     if book:
         replace(config, nbval.plugin.IPyNbFile, "setup", lambda file: setup(Path(book), file))
         return
@@ -50,6 +53,13 @@ def replace(config, place, name, value):
     """Put a value in the place of another one until pytest ends."""
     config.add_cleanup(partial(setattr, place, name, getattr(place, name)))
     setattr(place, name, value)
+
+
+def with_answers(file, collect):
+    """Collect the cells of a notebook, each with the outputs that it keeps out of the reader's sight."""
+    for cell in collect(file):
+        notebook_rules.bring_back(file.nb)
+        yield cell
 
 
 def setup(book, file):

@@ -13,9 +13,10 @@ from torch import nn
 
 from unet_tutorial import exercises
 from unet_tutorial.blocks import DoubleConv
-from unet_tutorial.exercises import _calls, _pieces, check, copy_weights, find, names, piece, reveal
+from unet_tutorial.exercises import _calls, check, find, names, pieces, reveal
 from unet_tutorial.exercises._reading import readings
 from unet_tutorial.exercises._values import show
+from unet_tutorial.exercises.pieces import copy_weights, piece
 
 NAMES = names()
 
@@ -439,5 +440,5 @@ def test_a_loop_is_stopped_by_the_number_of_lines_and_not_by_a_clock(monkeypatch
 
 
 def test_pieces_are_those_of_the_package():
-    for name, module in _pieces.PIECES.items():
+    for name, module in pieces.PIECES.items():
         assert hasattr(__import__(module, fromlist=[name]), name)

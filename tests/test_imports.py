@@ -11,7 +11,7 @@ import unet_tutorial
 
 PACKAGE = Path(unet_tutorial.__file__).parent
 # Every module, with the siblings that it may import; those of FREE are free for all. `widgets` and `live` may know any.
-FREE = {"_checks", "_contract", "_kept", "_modes", "_palette"}
+FREE = {"_checks", "_contract", "_kept", "_modes", "_palette", "_seal"}
 ALLOWED = {
     "__init__": set(),
     "_checks": set(),
@@ -19,6 +19,7 @@ ALLOWED = {
     "_kept": set(),
     "_modes": set(),
     "_palette": set(),
+    "_seal": set(),
     "_svg": set(),
     "augment": set(),
     "blocks": set(),
@@ -30,6 +31,7 @@ ALLOWED = {
     "losses": set(),
     "metrics": set(),
     "plots": set(),
+    "quiz": set(),
     "records": set(),
     "sizing": set(),
     "unet": {"blocks"},
@@ -55,7 +57,7 @@ ONLY_IN = {
     "anywidget": {"widgets"},
     "kornia": {"augment"},
     "torch": set(ALLOWED)
-    - {"__init__", "_checks", "_kept", "_palette", "_svg", "diagram", "plots", "records", "sizing"},
+    - {"__init__", "_checks", "_kept", "_palette", "_seal", "_svg", "diagram", "plots", "quiz", "records", "sizing"},
 }
 TRADES = [path for place in ("tools", "experiments") for path in sorted((PACKAGE.parent / place).glob("*.py"))]
 FILES = sorted(PACKAGE.rglob("*.py"))

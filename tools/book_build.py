@@ -56,7 +56,8 @@ def stored(root: Path) -> dict[str, nbformat.NotebookNode]:
     """Return the notebooks that the book shows, in its order."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     names = [file.removeprefix("notebooks/") for file in notebook_rules.toc_files(toc) if "notebooks/" in file]
-    return {name: nbformat.read(notebooks.notebook_path(root, name), as_version=4) for name in names}
+    paths = {name: notebooks.notebook_path(root, name) for name in names}
+    return {name: notebook_rules.bring_back(nbformat.read(path, as_version=4)) for name, path in paths.items()}
 
 
 def stale_ones(root: Path, chapters: dict[str, nbformat.NotebookNode]) -> dict[str, nbformat.NotebookNode]:

@@ -18,8 +18,12 @@ FOLDS = {
     "figure": ("# @title Code of the figure", "hide-input", "code of the figure"),
     "check": ("# @title A check of what the text says", "remove-cell", ""),
 }
+DECIDE = "decide"  # the tag of a cell behind a question: what comes out is shown when the reader asks for it
+TEACHER = "teacher"  # the tag of a text that only the teacher's edition has
+SEEN_LATER = ("solution", DECIDE)  # what these cells gave is compared, but not shown before it is asked for
 SHOWS = re.compile(r"^plots\.show\(", re.M)
 TO_CHANGE = "# change this"  # a line that the reader changes, to see what the picture becomes: they stay together
+IMPORT = re.compile(r"(import|from) \w")  # lines that no lesson counts
 ASSERT = re.compile(r"^\s*assert\b", re.M)
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{9,16}\b")
 MACHINE_PATH = re.compile(r"(?<![\w.-])/(home|Users|tmp|root|private/var|var/folders)/|\b[A-Za-z]:\\+Users\\")
@@ -42,6 +46,21 @@ def fold(cell: nbformat.NotebookNode) -> str | None:
 
 def tags(cell: nbformat.NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
+
+
+def put_away(notebook: nbformat.NotebookNode) -> None:
+    """Take what would answer a question out of the reader's sight: into the metadata of its cell."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.outputs and set(SEEN_LATER) & set(tags(cell)):
+            cell.metadata["seen_later"], cell.outputs = cell.outputs, []
+
+
+def bring_back(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Undo `put_away`, and return the notebook."""
+    for cell in notebook.cells:
+        if "seen_later" in cell.metadata:
+            cell.outputs = cell.metadata.pop("seen_later")
+    return notebook
 
 
 def count_cells(notebook: nbformat.NotebookNode) -> Counter[str]:
@@ -131,12 +150,19 @@ def _code(cell: nbformat.NotebookNode, position: int) -> Iterator[str]:
         yield "is tagged varies, so it must assert a bound on what it shows; add an assert, or drop the tag."
     if "nbval-ignore-output" in tags(cell) and "varies" not in tags(cell):
         yield "hides its output from nbval; tag it varies instead, and assert a bound on what it shows."
+    if "solution" in tags(cell) and "check(" in cell.source and not _is_right(cell):
+        yield "is a solution that its check does not find right; mend it."
     if {"nbval-skip", "skip-execution"} & set(tags(cell)) or "NBVAL_" in cell.source.upper():
         yield "is not fully run by nbval; drop the mark, or tag the cell varies."
-    lines = sum(bool(line.strip()) for line in cell.source.split("\n"))
+    lines = sum(bool(line.strip()) and not IMPORT.match(line) for line in cell.source.split("\n"))
     limit = MAX_SOLUTION_LINES if fold(cell) else MAX_LINES
     if lines > limit:
         yield f"has {lines} lines of code, more than {limit}; split it."
+
+
+def _is_right(cell: nbformat.NotebookNode) -> bool:
+    printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+    return len(re.findall(r"^Right: ", printed, re.M)) == len(re.findall(r"^check\(", cell.source, re.M))
 
 
 def _outputs(cell: nbformat.NotebookNode) -> Iterator[str]:

@@ -49,9 +49,14 @@ def names_in(folder: Path, pattern: str) -> list[str]:
     return sorted(path.stem for path in folder.glob(pattern))
 
 
-def generate(root: Path, name: str) -> nbformat.NotebookNode:
-    """Return the notebook of a chapter's text, not executed: a function of the text and ``_config.yml`` alone."""
+def generate(root: Path, name: str, *, teacher: bool = False) -> nbformat.NotebookNode:
+    """Return the notebook of a chapter's text, not executed: a function of the text and ``_config.yml`` alone.
+
+    What the text says to teachers is in it only where ``teacher`` asks for it (``tools/editions.py``).
+    """
     notebook = jupytext.read(source_path(root, name), fmt="md:myst")
+    if not teacher:
+        notebook.cells = [cell for cell in notebook.cells if notebook_rules.TEACHER not in notebook_rules.tags(cell)]
     setup = nbformat.v4.new_code_cell(setup_cell(repository_url(root)), metadata={"tags": ["remove-cell"]})
     if not notebook.cells or notebook.cells[0].cell_type != "markdown":
         raise ValueError(f"{name}: a chapter must start with text, its title, but its first cell is code.")
@@ -85,6 +90,10 @@ def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
         metadata.cellView = "form"
         if name:
             metadata.mystnb = {"code_prompt_show": f"Show the {name}", "code_prompt_hide": f"Hide the {name}"}
+    if notebook_rules.DECIDE in tags:
+        tags.append("hide-output")
+        what = "what comes out" if fold is None else "{type}"  # both are folded: book/_ext/book_cells.py names them
+        metadata.mystnb = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
     if tags:
         metadata.tags = list(dict.fromkeys(tags))
     return metadata
@@ -137,11 +146,13 @@ def build(root: Path, names: list[str]) -> list[str]:
 def write(root: Path, name: str, notebook: nbformat.NotebookNode) -> list[str]:
     """Write an executed notebook as git carries it, if it has changed, and return what is wrong with it."""
     clean(notebook)
+    problems = list(notebook_rules.notebook_problems(name, notebook, root))
+    notebook_rules.put_away(notebook)
     path, text = notebook_path(root, name), nbformat.writes(notebook) + "\n"
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
         print(f"written: {path.relative_to(root)}", flush=True)
-    return list(notebook_rules.notebook_problems(name, notebook, root))
+    return problems
 
 
 def check(root: Path) -> list[str]:
@@ -153,7 +164,7 @@ def check(root: Path) -> list[str]:
     problems += notebook_rules.toc_problems(root, notebooks)
     counts: Counter[str] = Counter(notebooks=len(notebooks))
     for name in notebooks:
-        notebook = nbformat.read(notebook_path(root, name), as_version=4)
+        notebook = notebook_rules.bring_back(nbformat.read(notebook_path(root, name), as_version=4))
         if name in sources:
             problems += notebook_rules.difference(name, generate(root, name), notebook)
         problems += notebook_rules.notebook_problems(name, notebook, root)

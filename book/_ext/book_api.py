@@ -31,11 +31,12 @@ logger = logging.getLogger(__name__)
 
 
 def public_modules():
-    """Return the names of the package's modules, without those that have an underscore."""
+    """Return the names of the package's modules, without those that have an underscore, and those with answers."""
     folder = Path(find_spec(PACKAGE).origin).parent
     files = (path.relative_to(folder.parent).with_suffix("") for path in folder.rglob("*.py"))  # without loading them
     names = (".".join(path.parts).removesuffix(".__init__") for path in files)
-    return sorted(name for name in names if "._" not in name and name != PACKAGE)
+    answers = {f"{PACKAGE}.exercises.{path.stem[3:]}" for path in Path(__file__).parents[1].glob("chapters/*.md")}
+    return sorted(name for name in names if "._" not in name and name not in answers | {PACKAGE})
 
 
 def imports(app):

@@ -112,11 +112,21 @@ def use_up_widget_state(app, doctree):
         finish_progress_bars(doctree, json.loads(script["body"])["state"])
 
 
+FOLDS = {  # where the code of a cell is folded and its output too, MyST-NB names both in the same words
+    "Show source": "Show the code of the figure",
+    "Hide source": "Hide the code of the figure",
+    "Show output": "Show what comes out",
+    "Hide output": "Hide what comes out",
+}
+
+
 def finish_html(app, pagename, templatename, context, doctree):
     """Write picture sizes as attributes, which CSS may scale, call folds by their visible text, keep lists whole."""
     body = context.get("body", "")
     body = re.sub(r'style="width: (\d+)px; height: (\d+)px;"', r'width="\1" height="\2"', body)
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    for name, words in FOLDS.items():
+        body = body.replace(f'admonition-title">{name}</p>', f'admonition-title">{words}</p>')
     # docutils 0.21 gives the papers of a list a role that ends the list for a screen reader
     context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 

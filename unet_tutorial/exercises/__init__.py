@@ -17,9 +17,9 @@ from ._values import Numbers, Words
 
 if TYPE_CHECKING:
     from ._code import Code, Task
-    from ._pieces import Piece
+    from .pieces import Piece
 
-__all__ = ["check", "copy_weights", "find", "names", "piece", "reveal"]
+__all__ = ["check", "find", "names", "reveal"]
 
 _tries: Counter[str] = Counter()  # wrong answers to every exercise since the kernel was started
 
@@ -153,17 +153,10 @@ def _is_one(value: object) -> bool:
 
 
 def _keep(name: str, answer: object) -> str:
-    from . import _pieces
+    from . import pieces
 
     try:
-        _pieces.keep(find(name).ours.__name__, answer)  # type: ignore[union-attr]
+        pieces.keep(find(name).ours.__name__, answer)  # type: ignore[union-attr]
     except (OSError, ValueError) as error:
         return f" It was not kept: {error}"
-    return f" Kept in {_pieces.FILE}."
-
-
-def __getattr__(name: str) -> Any:
-    """Load what needs PyTorch when it is asked for."""
-    if name in ("copy_weights", "piece"):
-        return getattr(importlib.import_module(f"{__name__}._pieces"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return f" Kept in {pieces.FILE}."

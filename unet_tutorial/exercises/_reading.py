@@ -13,10 +13,10 @@ from numbers import Real
 from typing import Any
 
 MOST = 10_000  # numbers in one answer; nobody types more
-_GROUPS = re.compile(r"[+-]?\d{1,3}([ ,'_\u00a0\u2009\u202f])\d{3}(\1\d{3})*(\.\d+)?")
-_COMMA = re.compile(r"[+-]?\d*,\d+")
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
-_FRACTION = re.compile(r"([+-]?\d+)\s*/\s*(\d+)")
+_GROUPS = re.compile(r"[+-]?\d{1,3}([ ,'_\u00a0\u2009\u202f])\d{3}(\1\d{3})*(\.\d+)?", re.A)
+_COMMA = re.compile(r"[+-]?\d*,\d+", re.A)
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I | re.A)
+_FRACTION = re.compile(r"([+-]?\d+)\s*/\s*(\d+)", re.A)
 _UNIT = re.compile(r"(?<=[\d.])\s*[^\W\d_]+\.?$")  # such as pixels, behind the number
 _BETWEEN = re.compile(r"\s*[\s,;x\u00d7]\s*")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -185,38 +183,6 @@ class Words:
             "hints": self.hints,
             "revealed": self.revealed(),
         }
-
-
-def packed(name: str, table: dict) -> str:
-    """Return the table of an exercise as a text that does not show the answer to who looks at the page's source.
-
-    Parameters
-    ----------
-    name : str
-        The exercise; the key of the cipher.
-    table : dict
-        What `Numbers.table` or `Words.table` returns.
-
-    Returns
-    -------
-    str
-        JSON, mixed with the numbers of a generator that begins with the name; in base64. It keeps no secret from who
-        wants to know it.
-
-    Examples
-    --------
-    >>> packed("a.b", {})
-    'QoY='
-    """
-    state = 2166136261
-    for byte in name.encode():
-        state = (state ^ byte) * 16777619 % 2**32  # the hash of Fowler, Noll and Vo
-    state, mixed = state or 1, bytearray()
-    for byte in json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode():
-        for left, right in ((13, 0), (0, 17), (5, 0)):  # Marsaglia (2003), doi:10.18637/jss.v008.i14
-            state ^= (state << left) % 2**32 if left else state >> right
-        mixed.append(byte ^ (state & 255))
-    return base64.b64encode(bytes(mixed)).decode()
 
 
 def show(value: Any, depth: int = 0) -> str:

@@ -8,8 +8,8 @@ from ..blocks import DoubleConv
 from ..unet import DecoderBlock
 from ._calls import as_tensor, difference
 from ._code import Code, Task
-from ._pieces import Piece
 from ._values import Numbers, Reply, show
+from .pieces import Piece
 
 side = Numbers(
     lambda: nn.ConvTranspose2d(1, 1, kernel_size=4, stride=3)(torch.zeros(1, 1, 10, 10)).shape[-1],

@@ -7,8 +7,8 @@ from torch import nn
 from ..blocks import DoubleConv
 from ._calls import call
 from ._code import Code
-from ._pieces import Piece
 from ._values import Numbers
+from .pieces import Piece
 
 shape = Numbers(
     lambda: tuple(DoubleConv(16, 32)(torch.zeros(4, 16, 50, 70)).shape),

@@ -7,8 +7,8 @@ from torch import nn
 from ..blocks import DoubleConv
 from ..unet import Encoder
 from ._code import Code
-from ._pieces import Piece
 from ._values import Numbers
+from .pieces import Piece
 
 
 def _pooled():

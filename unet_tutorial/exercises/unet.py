@@ -6,8 +6,8 @@ from torch import nn
 from .. import sizing
 from ..unet import UNet
 from ._code import Code
-from ._pieces import Piece
 from ._values import Numbers, Words
+from .pieces import Piece
 
 head = Numbers(
     lambda: sizing.parameters(num_classes=5)["head"],

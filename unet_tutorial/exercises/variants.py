@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..blocks import AttentionGate, DoubleConv, ResidualConvBlock
 from ..variants import UNetPlusPlus
 from ._code import Code
-from ._pieces import Piece
 from ._values import Numbers
+from .pieces import Piece
 
 
 def _count(module):
