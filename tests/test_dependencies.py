@@ -66,6 +66,12 @@ def test_every_file_of_the_package_that_is_no_python_is_known():
     assert folders == set(dependencies.READ_BY)
 
 
+def test_the_exercises_and_the_quiz_of_a_chapter_count_for_it_and_for_no_other():
+    found = {path.relative_to(ROOT / PACKAGE).as_posix() for path in dependencies.files(code_of("03_double_conv"))}
+    assert {"exercises/double_conv.py", "quiz/double_conv.yml", "exercises/pieces.py"} <= found
+    assert not {"exercises/encoder.py", "quiz/encoder.yml", "exercises/field.js"} & found
+
+
 def test_a_record_counts_for_the_chapters_that_name_it():
     def records(name):
         return {path.name for path in dependencies.files(code_of(name)) if path.parent.name == "results"}

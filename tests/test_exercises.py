@@ -442,3 +442,25 @@ def test_a_loop_is_stopped_by_the_number_of_lines_and_not_by_a_clock(monkeypatch
 def test_pieces_are_those_of_the_package():
     for name, module in pieces.PIECES.items():
         assert hasattr(__import__(module, fromlist=[name]), name)
+
+
+# The chapters --------------------------------------------------------------------------------------------------------
+
+
+CHAPTERS = sorted((Path(exercises.__file__).parents[2] / "book" / "chapters").glob("*.md"))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_asks_for_each_of_its_exercises_and_solves_it(path):
+    text = path.read_text(encoding="utf-8")
+    asked = re.findall(r'^check\("([\w.]+)"', text, re.M)
+    mine = [name for name in NAMES if name.startswith(f"{path.stem[3:]}.")]
+    assert sorted(asked) == sorted(2 * mine), "each once in the reader's cell, and once in the solution"
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_minutes_of_the_exercises_are_those_that_the_chapter_names(path):
+    text = path.read_text(encoding="utf-8")
+    minutes = sum(int(number) for number in re.findall(r"\((\d+) minutes\)", text))
+    named = int(re.search(r"exercises about (\d+)", text)[1])
+    assert abs(minutes - named) <= 2

@@ -30,10 +30,13 @@ READ_BY = {
     ".": PACKAGE,
     "widgets/kit": f"{PACKAGE}.widgets.kit.base",
     "live": f"{PACKAGE}.live.base",
+    "exercises": f"{PACKAGE}.exercises._page",  # for the pages alone, so no chapter depends on them
+    "quiz": f"{PACKAGE}.quiz",
     "results": f"{PACKAGE}._kept",
     "weights": f"{PACKAGE}._kept",
 }
-BY_NAME = ("results", "weights")
+BY_NAME = ("quiz", "results", "weights")
+EXERCISE = re.compile(r"\b(?:check|reveal)\(\"(\w+)\.")  # asks for the exercises of a chapter, which are loaded then
 
 
 @cache
@@ -63,6 +66,7 @@ def imported(code: str) -> set[str]:
         else:
             continue
         found.update(name for name in names if name.split(".")[0] == PACKAGE)
+    found |= {f"{PACKAGE}.exercises.{chapter}" for chapter in EXERCISE.findall(code)} & set(graph().modules)
     return set(graph().modules) if PACKAGE in found else found
 
 
@@ -89,7 +93,8 @@ def files(code: str) -> list[Path]:
     text = "\n".join([code, *(path.read_text(encoding="utf-8") for path in paths)])
     for folder, reader in READ_BY.items():
         for path in (ROOT / PACKAGE / folder).iterdir() if reader in found else ():
-            is_named = re.search(rf"[\"']{re.escape(path.stem)}[\"']", text)
+            asked = rf"[\"']{re.escape(path.stem)}[\"']"
+            is_named = re.search(rf"Quiz\({asked}" if folder == "quiz" else asked, text)
             if path.is_file() and path.suffix != ".py" and (is_named or folder not in BY_NAME):
                 paths.append(path)
     return sorted(paths)

@@ -13,6 +13,7 @@ from . import losses as losses
 from . import metrics as metrics
 from . import plots as plots
 from . import pretrained as pretrained
+from . import quiz as quiz
 from . import records as records
 from . import sizing as sizing
 from . import training as training
