@@ -129,3 +129,23 @@ def test_the_instructors_notebook_has_everything_and_notes_with_minutes(name):
 def test_the_readers_notebook_has_no_notes(name):
     text = nbformat.writes(notebooks.generate(ROOT, name))
     assert "teacher" not in text.replace("teachers", "").lower() or name == "01_segmentation"
+
+
+def test_the_pieces_of_a_student_become_a_network_that_finds_cells(tmp_path):
+    """Worked through as a student would, chapter by chapter, in one folder: what is right is kept, and put together."""
+    (tmp_path / "notebooks").mkdir()
+    for name in ("03_double_conv", "04_encoder", "06_decoder", "08_unet"):
+        whole, notebook = stored(name), edition(name, "student")
+        written = next(
+            cell.source for cell in whole.cells if re.search(r"^check\(\"\w+\.write\", My\w+\)", cell.source, re.M)
+        )
+        cell = next(cell for cell in notebook.cells if "keep=True" in cell.source)
+        cell.source = re.sub(r"^(check\(.*)\)$", r"\1, keep=True)", written, flags=re.M)
+        assert runs.run_all(tmp_path, {name: notebook}, Board()) == {}
+        assert cell.outputs[0].text.endswith("Kept in my_unet.py.\n"), cell.outputs[0].text
+    said = "".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", []))
+    for one in ("DoubleConv", "Encoder", "DecoderBlock", "UNet"):
+        assert f"{one}: yours, from my_unet.py." in said
+    assert float(re.search(r"IoU (0\.\d+)", said)[1]) > 0.9
+    kept = (tmp_path / "notebooks" / "my_unet.py").read_text(encoding="utf-8")
+    assert "import DoubleConv" not in kept and kept.count("class My") == 4

@@ -66,13 +66,13 @@ def imported(code: str) -> set[str]:
         else:
             continue
         found.update(name for name in names if name.split(".")[0] == PACKAGE)
-    found |= {f"{PACKAGE}.exercises.{chapter}" for chapter in EXERCISE.findall(code)} & set(graph().modules)
     return set(graph().modules) if PACKAGE in found else found
 
 
 def modules(code: str) -> set[str]:
     """Return the modules of the package that a piece of code runs, directly or not."""
-    found, left = set(), {parent for module in imported(code) for parent in with_parents(module)}
+    asked = {f"{PACKAGE}.exercises.{chapter}" for chapter in EXERCISE.findall(code)} & set(graph().modules)
+    found, left = set(), {parent for module in imported(code) | asked for parent in with_parents(module)}
     while left:
         found |= left
         upstream = {name for module in left for name in graph().find_modules_directly_imported_by(module)}

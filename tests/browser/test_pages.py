@@ -50,7 +50,7 @@ def open_a_solution(page):
     all_folds = page.locator("div.cell > details.hide")
     names = [text.strip() for text in all_folds.locator("summary").all_inner_texts()]
     assert names.count("Show the solution") >= 2
-    assert set(names) <= {"Show the solution", "Show the code of the figure"}
+    assert set(names) <= {"Show the solution", "Show the code of the figure", "Show what comes out"}
     folds = all_folds.filter(has_text="Show the solution")
     summary, code = folds.first.locator("summary"), folds.first.locator("div.highlight").first
     assert not code.is_visible()
