@@ -46,7 +46,8 @@ def test_only_the_pages_of_the_contents_are_built(html, soups):
     sources = {name for name in names if name.startswith("_modules/")} - {"_modules/index"}
     assert names - sources == {*PAGES, *EXTRA}
     assert "_modules/unet_tutorial/unet" in sources
-    assert not [name for name in sources if not (ROOT / f"{name.removeprefix('_modules/')}.py").is_file()]
+    modules = [ROOT / name.removeprefix("_modules/") for name in sources]
+    assert not [path for path in modules if not (path.with_suffix(".py").is_file() or (path / "__init__.py").is_file())]
 
 
 def test_links_lead_somewhere(soups):

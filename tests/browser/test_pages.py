@@ -48,7 +48,7 @@ def test_page_on_a_desk(visit, addresses, name, live):
 def open_a_solution(page):
     """Open a fold by a click, and close it by a key."""
     all_folds = page.locator("div.cell > details.hide")
-    names = [text.strip() for text in all_folds.locator("summary").all_inner_texts()]
+    names = [text.strip() for text in all_folds.locator("> summary").all_inner_texts()]
     assert names.count("Show the solution") >= 2
     assert set(names) <= {"Show the solution", "Show the code of the figure", "Show what comes out"}
     folds = all_folds.filter(has_text="Show the solution")
