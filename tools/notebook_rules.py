@@ -21,6 +21,7 @@ FOLDS = {
 DECIDE = "decide"  # the tag of a cell behind a question: what comes out is shown when the reader asks for it
 TEACHER = "teacher"  # the tag of a text that only the teacher's edition has
 SEEN_LATER = ("solution", DECIDE)  # what these cells gave is compared, but not shown before it is asked for
+ASKS = re.compile(r"(Guess|Quiz)\(")
 SHOWS = re.compile(r"^plots\.show\(", re.M)
 TO_CHANGE = "# change this"  # a line that the reader changes, to see what the picture becomes: they stay together
 IMPORT = re.compile(r"(import|from) \w")  # lines that no lesson counts

@@ -94,6 +94,8 @@ def _metadata(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
         tags.append("hide-output")
         what = "what comes out" if fold is None else "{type}"  # both are folded: book/_ext/book_cells.py names them
         metadata.mystnb = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
+    if notebook_rules.ASKS.match(cell.source):
+        tags.append("remove-input")  # a reader of the page needs the question, not the line that shows it
     if tags:
         metadata.tags = list(dict.fromkeys(tags))
     return metadata

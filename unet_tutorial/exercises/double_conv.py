@@ -137,10 +137,10 @@ thrice = Numbers(
 
 
 def _made(*layers):
-    return lambda a, b: nn.Sequential(*layers_of(a, b, layers))
+    return lambda a, b: nn.Sequential(*_layers(a, b, layers))
 
 
-def layers_of(a: int, b: int, names: tuple[str, ...]) -> list[nn.Module]:
+def _layers(a: int, b: int, names: tuple[str, ...]) -> list[nn.Module]:
     """Return layers by their names: a convolution goes on with the channels that the one before has made."""
     made: list[nn.Module] = []
     channels = a

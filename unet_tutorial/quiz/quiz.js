@@ -1,3 +1,37 @@
+// A guess before a cell: the first choice counts, and what comes out of the cell is unfolded.
+function mountGuess(box) {
+  box.live = true; // no attribute, which would stay in a page that is saved and opened again
+  const { guess: name, sealed } = box.dataset;
+  const inputs = [...box.querySelectorAll("input")];
+  const reply = box.querySelector(".reply");
+  const right = unseal(name, sealed);
+  const show = (place) => {
+    inputs[place].checked = true;
+    for (const input of inputs) input.disabled = true;
+    box.dataset.came = place === right;
+    reply.className = `reply ${place === right ? "right" : "wrong"}`;
+    reply.innerHTML = place === right ? "<strong>That is what comes out.</strong>" : "<strong>Something else comes out.</strong>";
+    document.dispatchEvent(new Event("unet:guess"));
+  };
+  box.addEventListener("change", (event) => {
+    const place = Number(event.target.value);
+    kept.write(`guess-${name}`, place);
+    show(place);
+    reply.append(unfold(box) ? " Look below." : " Run the cell below.");
+  });
+  const before = kept.read(`guess-${name}`);
+  if (Number.isInteger(before) && inputs[before]) show(before);
+}
+
+// Unfolds, in a page of the book, what comes out of the cells that follow the guess.
+function unfold(box) {
+  let found = false;
+  for (let cell = box.closest("div.cell")?.nextElementSibling; cell?.matches("div.cell"); cell = cell.nextElementSibling) {
+    for (const fold of cell.querySelectorAll("details.below-input, details.above-output")) fold.open = found = true;
+  }
+  return found;
+}
+
 // Shows the reply to each option that is chosen, and counts what was right at the first try.
 function mountQuiz(quiz) {
   quiz.live = true; // no attribute, which would stay in a page that is saved and opened again
@@ -19,6 +53,17 @@ function mountQuiz(quiz) {
     count.textContent = done === 0 ? "" : `${done} of ${questions.length} answered, ${right} right at the first try.`;
     quiz.querySelector("[type=reset]").hidden = done === 0;
   };
+
+  const guesses = () => {
+    const made = [...document.querySelectorAll("section.unet-guess[data-came]")];
+    const came = made.filter((box) => box.dataset.came === "true").length;
+    const all = document.querySelectorAll("section.unet-guess").length;
+    quiz.querySelector(".guessed").textContent = made.length
+      ? `Of the ${all} guesses in this chapter you have made ${made.length}, and ${came} came out.`
+      : "";
+  };
+  document.addEventListener("unet:guess", guesses);
+  guesses();
 
   questions.forEach((question, number) => {
     question.addEventListener("change", (event) => {
@@ -45,4 +90,5 @@ function mountQuiz(quiz) {
   sum();
 }
 
-[...document.querySelectorAll("section.unet-quiz")].filter((quiz) => !quiz.live).forEach(mountQuiz);
+[...document.querySelectorAll("section.unet-guess")].filter((box) => !box.live).forEach(mountGuess);
+[...document.querySelectorAll("section.unet-quiz[data-quiz]")].filter((quiz) => !quiz.live).forEach(mountQuiz);
