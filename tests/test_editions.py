@@ -1,6 +1,7 @@
 """The editions for a class: no answer in the student's, notes in the instructor's, both from the real text."""
 
 import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -149,3 +150,15 @@ def test_the_pieces_of_a_student_become_a_network_that_finds_cells(tmp_path):
     assert float(re.search(r"IoU (0\.\d+)", said)[1]) > 0.9
     kept = (tmp_path / "notebooks" / "my_unet.py").read_text(encoding="utf-8")
     assert "import DoubleConv" not in kept and kept.count("class My") == 4
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_pages_find_the_run_of_a_notebook_that_keeps_outputs_out_of_sight(name, monkeypatch):
+    """Otherwise MyST-NB would run every chapter once more, and show that run in the place of the compared one."""
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    book_runs = importlib.import_module("book_runs")
+    text = notebooks.notebook_path(ROOT, name).read_text(encoding="utf-8")
+    cache = runs.opened(ROOT)
+    shown = nbformat.reads(book_runs.as_run(text), as_version=4)
+    ids = [cache.create_hashed_notebook(one)[1] for one in (shown, notebooks.generate(ROOT, name), stored(name))]
+    assert ids[0] == ids[1] == ids[2]

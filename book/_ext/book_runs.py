@@ -29,12 +29,26 @@ def made(app, document):
     """Return when the run of a chapter was made that its page is to show; "" where there is none."""
     from jupyter_cache import get_cache  # here, because a book without chapters does without it
 
-    path = Path(app.srcdir, f"{document}.ipynb")
+    text = Path(app.srcdir, f"{document}.ipynb").read_text(encoding="utf-8")
     cache = get_cache(app.config.nb_execution_cache_path)
     try:
-        return cache.match_cache_notebook(nbformat.read(path, as_version=4)).created.isoformat()
+        return cache.match_cache_notebook(nbformat.reads(as_run(text), as_version=4)).created.isoformat()
     except KeyError:
         return ""
+
+
+def as_run(text):
+    """Return a notebook's text without the outputs that it keeps out of the reader's sight: the runs are without."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        cell["metadata"].pop("seen_later", None)
+    return json.dumps(notebook)
+
+
+def read_as_run(app, document, source):
+    """Let MyST-NB find the kept run: it compares the metadata of the cells as well."""
+    if document.startswith("notebooks/"):
+        source[0] = as_run(source[0])
 
 
 def outdated(app, env, added, changed, removed):
@@ -60,6 +74,7 @@ def say_what_failed(app, doctree):
 def setup(app):
     """Register the steps."""
     app.connect("config-inited", use_kept_runs)
+    app.connect("source-read", read_as_run)
     app.connect("env-get-outdated", outdated)
     app.connect("doctree-read", say_what_failed)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
