@@ -68,7 +68,7 @@ def test_every_file_of_the_package_that_is_no_python_is_known():
 
 def test_the_exercises_and_the_quiz_of_a_chapter_count_for_it_and_for_no_other():
     found = {path.relative_to(ROOT / PACKAGE).as_posix() for path in dependencies.files(code_of("03_double_conv"))}
-    assert {"exercises/double_conv.py", "quiz/double_conv.yml", "exercises/pieces.py"} <= found
+    assert {"exercises/double_conv.py", "quiz/double_conv.yml", "exercises/pieces.py", "quiz/quiz.js"} <= found
     assert not {"exercises/encoder.py", "quiz/encoder.yml", "exercises/field.js"} & found
 
 

@@ -95,7 +95,8 @@ def files(code: str) -> list[Path]:
         for path in (ROOT / PACKAGE / folder).iterdir() if reader in found else ():
             asked = rf"[\"']{re.escape(path.stem)}[\"']"
             is_named = re.search(rf"Quiz\({asked}" if folder == "quiz" else asked, text)
-            if path.is_file() and path.suffix != ".py" and (is_named or folder not in BY_NAME):
+            counts = is_named or folder not in BY_NAME or path.suffix in (".css", ".js")
+            if path.is_file() and path.suffix != ".py" and counts:
                 paths.append(path)
     return sorted(paths)
 

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = [path.stem for path in sorted((ROOT / "book" / "chapters").glob("*.md"))]
 IN_PAGE = {name: [one for one in exercises.names() if one.startswith(f"{name[3:]}.")] for name in CHAPTERS}
 
+SAID = ("Something else comes out.", "That is what comes out.")
+
 
 def typed(numbers):
     """Return numbers as a reader types them."""
@@ -59,7 +61,7 @@ def test_every_exercise_is_answered_in_the_page(visit, addresses, chapter):
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_option_of_the_quiz_has_its_reply_and_the_first_try_counts(visit, addresses, chapter):
     page, troubles = visit(addresses["file"], f"notebooks/{chapter}.html", width=400, theme="dark")
-    questions, box = quiz.load(chapter[3:]), page.locator("section.unet-quiz")
+    questions, box = quiz.load(chapter[3:]), page.locator("section.unet-quiz[data-quiz]")
     for number, question in enumerate(questions):
         field = box.locator("fieldset").nth(number)
         for place, option in enumerate(question["options"]):
@@ -76,7 +78,7 @@ def test_every_option_of_the_quiz_has_its_reply_and_the_first_try_counts(visit, 
 
 def test_what_was_answered_is_there_when_the_page_is_opened_again(visit, addresses):
     page, troubles = visit(addresses["http"], "notebooks/03_double_conv.html")
-    form, box = page.locator('[data-exercise="double_conv.count"] form'), page.locator("section.unet-quiz")
+    form, box = page.locator('[data-exercise="double_conv.count"] form'), page.locator("section.unet-quiz[data-quiz]")
     form.locator("input[type=text]").fill("221,184")
     form.locator("input[type=text]").press("Enter")
     assert "That is both convolutions." in form.locator("[role=status]").inner_text()
@@ -123,3 +125,28 @@ def test_what_would_answer_a_question_is_folded(visit, addresses, chapter):
     first = folded.first
     first.locator("summary", has_text="Show what comes out").click()
     assert first.locator("div.cell_output").is_visible()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_guess_is_committed_to_unfolds_what_comes_out_and_is_counted(visit, addresses, chapter):
+    page, troubles = visit(addresses["file"], f"notebooks/{chapter}.html")
+    known = quiz.guesses(chapter[3:])
+    boxes = page.locator("section.unet-guess")
+    assert boxes.count() == len(known)
+    for number, box in enumerate(boxes.all()):
+        guess = known[box.get_attribute("data-guess").partition(".")[2]]
+        place = guess["right"] if number % 2 else (guess["right"] + 1) % len(guess["options"])
+        box.locator("input").nth(place).check()
+        said = box.locator("[role=status]").inner_text()
+        assert said == f"{SAID[number % 2]} Look below."
+        assert box.locator("input").first.is_disabled(), "the first guess counts"
+        below = box.locator("xpath=ancestor::div[contains(@class, 'cell')][last()]/following-sibling::div[1]")
+        assert below.locator("div.cell_output").first.is_visible() or below.locator("details").count() == 0
+    count = f"Of the {len(known)} guesses in this chapter you have made {len(known)}, and {len(known) // 2} came out."
+    assert page.locator("section.unet-quiz[data-quiz] .guessed").inner_text() == count
+    page.reload()
+    assert page.locator("section.unet-quiz[data-quiz] .guessed").inner_text() == count
+    page.get_by_role("button", name="Begin again").click()
+    assert page.locator("section.unet-guess[data-came]").count() == 0
+    assert page.locator("section.unet-quiz[data-quiz] .guessed").inner_text() == ""
+    assert troubles == []

@@ -19,6 +19,13 @@ function mountGuess(box) {
     show(place);
     reply.append(unfold(box) ? " Look below." : " Run the cell below.");
   });
+  document.addEventListener("unet:again", () => {
+    kept.write(`guess-${name}`, null);
+    for (const input of inputs) input.checked = input.disabled = false;
+    delete box.dataset.came;
+    reply.className = "reply";
+    reply.replaceChildren();
+  });
   const before = kept.read(`guess-${name}`);
   if (Number.isInteger(before) && inputs[before]) show(before);
 }
@@ -51,7 +58,7 @@ function mountQuiz(quiz) {
     const done = questions.filter((_, number) => Number.isInteger(first[number])).length;
     const right = answers.filter((answer, number) => first[number] === answer.right).length;
     count.textContent = done === 0 ? "" : `${done} of ${questions.length} answered, ${right} right at the first try.`;
-    quiz.querySelector("[type=reset]").hidden = done === 0;
+    quiz.querySelector("[type=reset]").hidden = done === 0 && !document.querySelector("section.unet-guess[data-came]");
   };
 
   const guesses = () => {
@@ -62,7 +69,10 @@ function mountQuiz(quiz) {
       ? `Of the ${all} guesses in this chapter you have made ${made.length}, and ${came} came out.`
       : "";
   };
-  document.addEventListener("unet:guess", guesses);
+  document.addEventListener("unet:guess", () => {
+    guesses();
+    sum();
+  });
   guesses();
 
   questions.forEach((question, number) => {
@@ -83,8 +93,12 @@ function mountQuiz(quiz) {
   quiz.querySelector("form").addEventListener("reset", () => {
     first = [];
     kept.write(`quiz-${name}`, first);
-    quiz.querySelectorAll(".reply").forEach((reply) => reply.replaceChildren());
-    quiz.querySelectorAll(".reply").forEach((reply) => (reply.className = "reply"));
+    for (const reply of quiz.querySelectorAll(".reply")) {
+      reply.className = "reply";
+      reply.replaceChildren();
+    }
+    document.dispatchEvent(new Event("unet:again"));
+    guesses();
     sum();
   });
   sum();
