@@ -9,7 +9,8 @@ from skimage import io as pictures
 from skimage.transform import resize
 from torch.nn import functional
 
-from unet_tutorial.data.pictures import Crops, InstanceDataset, normalize, own_pictures
+import cut_nuclei
+from unet_tutorial.data.pictures import PIECES, Crops, InstanceDataset, normalize, nuclei_pieces, own_pictures
 
 
 def test_normalizing_forgives_the_lamp_but_does_not_stretch_noise():
@@ -252,3 +253,19 @@ def test_masks_that_number_their_objects_are_never_taken_for_interpolated(tmp_pa
 
 
 # The real data set ---------------------------------------------------------------------------------------------------
+
+
+def test_the_pieces_of_nuclei_come_with_the_package_and_are_small():
+    pieces = nuclei_pieces()
+    assert [image.shape for image, _ in pieces] == 4 * [(1, 128, 128)]
+    assert all(5 <= pieces.instances(i).max() <= 20 for i in range(4))
+    assert PIECES.stat().st_size < 100_000
+
+
+@pytest.mark.real_nuclei
+def test_the_pieces_are_cut_from_the_training_fields():
+    made = cut_nuclei.cut()
+    with np.load(PIECES) as kept:
+        assert set(made) == set(kept)
+        for name, value in made.items():
+            np.testing.assert_array_equal(value, kept[name])

@@ -29,6 +29,7 @@ NUCLEI = f"{PACKAGE}.data.bbbc039"
 READ_BY = {
     ".": PACKAGE,
     "widgets/kit": f"{PACKAGE}.widgets.kit.base",
+    "data": f"{PACKAGE}.data.pictures",
     "live": f"{PACKAGE}.live.base",
     "exercises": f"{PACKAGE}.exercises._page",  # for the pages alone, so no chapter depends on them
     "quiz": f"{PACKAGE}.quiz",
