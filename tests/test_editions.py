@@ -14,6 +14,7 @@ import notebooks
 import runs
 from console import Board
 from unet_tutorial import exercises
+from unet_tutorial._seal import sealed
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = notebooks.names_in(ROOT / "book" / "chapters", "*.md")
@@ -150,6 +151,17 @@ def test_the_pieces_of_a_student_become_a_network_that_finds_cells(tmp_path):
     assert float(re.search(r"IoU (0\.\d+)", said)[1]) > 0.9
     kept = (tmp_path / "notebooks" / "my_unet.py").read_text(encoding="utf-8")
     assert "import DoubleConv" not in kept and kept.count("class My") == 4
+
+
+def test_the_students_pages_have_no_button_that_tells_the_answer(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    field = importlib.import_module("book_exercises").field
+    exercise = exercises.find("double_conv.count")
+    for_readers = field("double_conv.count", exercise, "reader").astext()
+    for_students = field("double_conv.count", exercise, "student").astext()
+    assert sealed("double_conv.count", exercise.table()) in for_readers
+    without = {key: value for key, value in exercise.table().items() if key != "revealed"}
+    assert sealed("double_conv.count", without) in for_students != for_readers
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -390,6 +390,44 @@ def test_a_right_piece_is_kept_and_comes_back(says, capsys):
     assert Path("my_unet.py").read_text() == text, "kept again, it is there once"
 
 
+def test_what_else_the_reader_has_written_into_the_file_stays(says):
+    says("double_conv.write", MyDoubleConv, keep=True)
+    path = Path("my_unet.py")
+    own = '\n\ndef helper():\n    return "mine"\n'
+    path.write_text(path.read_text().replace("\n\nclass My", f"{own}\n\nclass My") + own.replace("helper", "other"))
+    says("double_conv.write", MyDoubleConv, keep=True)
+    text = path.read_text()
+    assert "def helper" in text and "def other" in text and text.count("class MyDoubleConv") == 1
+
+
+def test_a_piece_that_uses_what_stands_outside_of_it_is_told_so(says):
+    source = Path("half_cell.py")
+    source.write_text(
+        "def half(a, b):\n"
+        "    return nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()\n"
+        "class MyDoubleConv(nn.Module):\n"
+        "    def __init__(self, a, b):\n"
+        "        super().__init__()\n"
+        "        self.layers = nn.Sequential(*half(a, b), *half(b, b))\n"
+        "    def forward(self, x):\n"
+        "        return self.layers(x)\n"
+    )
+    scope = {"nn": nn}
+    exec(compile(source.read_text(), str(source), "exec"), scope)
+    said = says("double_conv.write", scope["MyDoubleConv"], keep=True)
+    assert said.startswith("Right: ") and "raises NameError: name 'half' is not defined" in said
+    assert said.endswith("Does the class use what stands outside of it?")
+
+
+def test_a_file_that_is_no_python_any_more_is_named_and_left_alone(says):
+    Path("my_unet.py").write_text("class MyDoubleConv(:\n")
+    said = says("double_conv.write", MyDoubleConv, keep=True)
+    assert "It was not kept: my_unet.py must be Python, but has in line 1: invalid syntax." in said
+    assert Path("my_unet.py").read_text() == "class MyDoubleConv(:\n"
+    with pytest.raises(ValueError, match="my_unet.py must be Python, .* give the file another name"):
+        piece("Encoder")
+
+
 def test_a_wrong_piece_is_not_kept(says):
     says("double_conv.write", nn.Identity, keep=True)
     assert not Path("my_unet.py").exists()

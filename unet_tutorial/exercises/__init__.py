@@ -155,8 +155,16 @@ def _is_one(value: object) -> bool:
 def _keep(name: str, answer: object) -> str:
     from . import pieces
 
+    exercise = find(name)
+    piece = exercise.ours.__name__  # type: ignore[union-attr]
     try:
-        pieces.keep(find(name).ours.__name__, answer)  # type: ignore[union-attr]
+        pieces.keep(piece, answer)
     except (OSError, ValueError) as error:
         return f" It was not kept: {error}"
+    try:
+        problem = exercise.judge(pieces.load(piece))
+    except Exception as error:  # the file is the reader's, and may do anything
+        return f" Kept in {pieces.FILE}, which raises {type(error).__name__}: {error}"
+    if problem.state != "right":
+        return f" Kept in {pieces.FILE}, but there {problem.shown}. Does the class use what stands outside of it?"
     return f" Kept in {pieces.FILE}."

@@ -163,7 +163,7 @@ def piece(name: str) -> Any:
     Raises
     ------
     ValueError
-        If there is no such piece.
+        If there is no such piece, or the file is no Python.
 
     Examples
     --------
@@ -175,17 +175,46 @@ def piece(name: str) -> Any:
         raise ValueError(f"name must be one of {', '.join(PIECES)}, but got {name!r}.")
     if name in _kept():
         print(f"{name}: yours, from {FILE}.")
-        spec = importlib.util.spec_from_file_location("my_unet", FILE)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return getattr(module, f"My{name}")
+        return load(name)
     print(f"{name}: the package's. None is kept in {FILE}.")
     return getattr(importlib.import_module(PIECES[name]), name)
 
 
+def load(name: str) -> Any:
+    """Return a piece that is kept, from the reader's file as it is now.
+
+    Parameters
+    ----------
+    name : str
+        One of `PIECES`.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    Exception
+        Whatever the file raises when it is run.
+
+    Examples
+    --------
+    >>> load("DoubleConv")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: [Errno 2] No such file or directory: '...my_unet.py'
+    """
+    spec = importlib.util.spec_from_file_location("my_unet", FILE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, f"My{name}")
+
+
 def keep(name: str, written: Any) -> None:
     """Write the source of a piece into the reader's file, in the place of what was kept of it before.
+
+    Whatever else the reader has written there stays.
 
     Parameters
     ----------
@@ -197,7 +226,7 @@ def keep(name: str, written: Any) -> None:
     Raises
     ------
     ValueError
-        If its source cannot be found, or it is not a class of the name ``My...``.
+        If its source cannot be found, it is not a class of the name ``My...``, or the file is no Python.
 
     Examples
     --------
@@ -208,22 +237,28 @@ def keep(name: str, written: Any) -> None:
     """
     if not inspect.isclass(written) or written.__name__ != f"My{name}":
         raise ValueError(f"to be kept, it must be a class called My{name}, but got {show(written)}.")
-    sources = {**_kept(), name: _source(written)}
-    text = _HEAD
-    for one, module in PIECES.items():
-        text += f"from {module} import {one} as My{one}\n" if one not in sources else ""
-    text += "".join(f"\n\n{sources[one]}\n" for one in PIECES if one in sources)
-    Path(FILE).write_text(text, encoding="utf-8")
+    ours = {one: f"from {module} import {one} as My{one}" for one, module in PIECES.items()}
+    path, source = Path(FILE), _source(written).split("\n")
+    lines = (path.read_text(encoding="utf-8") if path.is_file() else _HEAD + "\n".join(ours.values())).split("\n")
+    before = _kept().get(name)
+    if before is not None:
+        lines[before.lineno - 1 : before.end_lineno] = source  # whatever else stands in the file stays
+    else:
+        lines = [*"\n".join(line for line in lines if line != ours[name]).rstrip().split("\n"), "", "", *source, ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
-def _kept() -> dict[str, str]:
-    """Return the sources that the reader's file holds, by the names of the pieces."""
+def _kept() -> dict[str, ast.ClassDef]:
+    """Return the classes that the reader's file holds, by the names of the pieces."""
     if not Path(FILE).is_file():
         return {}
-    text = Path(FILE).read_text(encoding="utf-8")
-    classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-    sources = {node.name.removeprefix("My"): ast.get_source_segment(text, node) or "" for node in classes}
-    return {name: sources[name] for name in PIECES if name in sources}
+    try:
+        tree = ast.parse(Path(FILE).read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        cure = "Mend it, or give the file another name and begin a new one."
+        raise ValueError(f"{FILE} must be Python, but has in line {error.lineno}: {error.msg}. {cure}") from error
+    classes = {node.name.removeprefix("My"): node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return {name: classes[name] for name in PIECES if name in classes}
 
 
 def _source(written: type) -> str:
