@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 NORMS = ("batch", "group", "none")
@@ -19,43 +20,65 @@ CHANNELS = (64, 128, 256, 512, 1024)  # those of the paper
 def whole_number(name: str, value: object, least: int = 1) -> int:
     """Return ``value`` as an int when it is a whole number of at least ``least``, of Python or numpy; or refuse it."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, but got {value!r}.")
+        raise ValueError(f"{name} must be a whole number of at least {least}, but got {_short(value)}.")
     return int(value)
+
+
+SMALLEST, LARGEST = 1.2e-38, 3.4e38  # what float32, in which networks compute, holds above 0
 
 
 def number(name: str, value: Any, *, above_zero: bool = False) -> float:
     """Return ``value`` when it is a finite number of at least 0, or above 0; refuse anything else."""
-    right = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not right or value < 0 or (above_zero and value == 0):
+    if not _is_real(value) or not (value == 0 or SMALLEST <= value <= LARGEST) or (above_zero and value == 0):
+        beyond = _is_real(value) and value > 0 and (value < SMALLEST or LARGEST < value < math.inf)
         raise ValueError(
-            f"{name} must be a number {'greater than' if above_zero else 'of at least'} 0, but got {value!r}."
+            f"{name} must be a number {'greater than' if above_zero else 'of at least'} 0, but got {_short(value)}."
+            f"{f' The numbers of float32 lie between {SMALLEST} and {LARGEST}.' if beyond else ''}"
         )
     return float(value)
 
 
 def probability(name: str, value: Any) -> float:
     """Return ``value`` when it lies between 0 and 1, both excluded; refuse anything else."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
-        raise ValueError(f"{name} must be a probability between 0 and 1, both excluded, but got {value!r}.")
+    if not _is_real(value) or not 0 < value < 1:
+        raise ValueError(f"{name} must be a probability between 0 and 1, both excluded, but got {_short(value)}.")
     return float(value)
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _short(value: object) -> str:
+    """Return a value in one line: a tensor or a list may have thousands of numbers."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def option(name: str, value: object, known: Iterable[str]) -> str:
     """Return ``value`` when it is one of ``known``; otherwise name the nearest known one."""
     known = list(known)
-    if value in known:
+    if isinstance(value, str) and value in known:
         return value
     near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, but got {value!r}.{hint}")
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, but got {_short(value)}.{hint}")
+
+
+def file_path(name: str, value: Any) -> Path:
+    """Return ``value`` as a path; refuse what names no file."""
+    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
+        raise ValueError(f"{name} must be the path of a file, a text or a pathlib.Path, but got {_short(value)}.")
+    return Path(value)
 
 
 def channel_list(channels: object, *, bottleneck: bool = True) -> tuple[int, ...]:
     """Return the channels of the stages, and of the bottleneck after them, as a tuple; refuse anything else."""
     parts = "every stage and of the bottleneck" if bottleneck else "every stage"
-    if isinstance(channels, str) or not isinstance(channels, Iterable):
-        raise ValueError(f"channels must list the channels of {parts}, such as {CHANNELS}, but got {channels!r}.")
-    channels = tuple(channels)
+    given = channels.tolist() if hasattr(channels, "tolist") else channels  # an array, or a tensor
+    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):  # a set has no order
+        raise ValueError(f"channels must list the channels of {parts}, such as {CHANNELS}, but got {_short(channels)}.")
+    channels = tuple(given)
     if len(channels) < (2 if bottleneck else 1):
         least = "two entries, one stage and the bottleneck" if bottleneck else "one entry, a stage"
         raise ValueError(f"channels needs at least {least}, but got {channels!r}.")

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from . import _contract
 from ._checks import NORMS, PADDINGS, joinable, option, whole_number
 
 
@@ -29,7 +30,7 @@ def normalization(norm: str, channels: int) -> nn.Module:
     Raises
     ------
     ValueError
-        If ``norm`` is not one of the three names.
+        If ``norm`` is not one of the three names, or ``channels`` is no whole number of at least 1.
 
     Examples
     --------
@@ -37,6 +38,7 @@ def normalization(norm: str, channels: int) -> nn.Module:
     8
     """
     option("norm", norm, NORMS)
+    channels = whole_number("channels", channels)
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     if norm == "group":
@@ -82,8 +84,8 @@ class DoubleConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, norm: str = "batch", padding: str = "same"):
         super().__init__()
-        whole_number("in_channels", in_channels)
-        whole_number("out_channels", out_channels)
+        in_channels = whole_number("in_channels", in_channels)
+        out_channels = whole_number("out_channels", out_channels)
         bias = option("norm", norm, NORMS) == "none"
         frame = int(option("padding", padding, PADDINGS) == "same")  # pixels around the map
         self.layers = nn.Sequential(
@@ -96,6 +98,7 @@ class DoubleConv(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _check_features(self, x, self.layers[0], self.layers[0].padding[0])
         return self.layers(x)  # (B, in_channels, H, W) -> (B, out_channels, H, W), or 4 less without padding
 
 
@@ -134,6 +137,7 @@ class ResidualConvBlock(nn.Module):
         layers = DoubleConv(in_channels, out_channels, norm, padding).layers
         self.convs = layers[:-1]  # the last ReLU comes after the sum
         self.cut = 0 if padding == "same" else 2  # pixels that the two convolutions take away on every side
+        in_channels, out_channels = int(in_channels), int(out_channels)  # numpy's become Python's
         if in_channels == out_channels:
             self.shortcut = nn.Identity()
         else:
@@ -143,6 +147,7 @@ class ResidualConvBlock(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _check_features(self, x, self.convs[0], self.convs[0].padding[0])
         height, width = x.shape[-2:]
         inner = x[..., self.cut : height - self.cut, self.cut : width - self.cut]  # all of x with padding
         return F.relu(self.convs(x) + self.shortcut(inner))  # (B, out_channels, H, W), or 4 less without padding
@@ -189,8 +194,8 @@ class SeparableConvBlock(nn.Module):
         full_first: bool = False,
     ):
         super().__init__()
-        whole_number("in_channels", in_channels)
-        whole_number("out_channels", out_channels)
+        in_channels = whole_number("in_channels", in_channels)
+        out_channels = whole_number("out_channels", out_channels)
         bias = option("norm", norm, NORMS) == "none"
         frame = int(option("padding", padding, PADDINGS) == "same")  # pixels around the map
         layers: list[nn.Module] = []
@@ -206,6 +211,7 @@ class SeparableConvBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _check_features(self, x, self.layers[0], next(m for m in self.layers if m.kernel_size == (3, 3)).padding[0])
         return self.layers(x)  # (B, in_channels, H, W) -> (B, out_channels, H, W), or 4 less without padding
 
 
@@ -245,9 +251,9 @@ class AttentionGate(nn.Module):
 
     def __init__(self, gate_channels: int, skip_channels: int, inter_channels: int):
         super().__init__()
-        whole_number("gate_channels", gate_channels)
-        whole_number("skip_channels", skip_channels)
-        whole_number("inter_channels", inter_channels)
+        gate_channels = whole_number("gate_channels", gate_channels)
+        skip_channels = whole_number("skip_channels", skip_channels)
+        inter_channels = whole_number("inter_channels", inter_channels)
         self.gate_channels, self.skip_channels = gate_channels, skip_channels
         self.gate_conv = nn.Conv2d(gate_channels, inter_channels, kernel_size=1)
         self.skip_conv = nn.Conv2d(skip_channels, inter_channels, kernel_size=1, bias=False)
@@ -255,11 +261,13 @@ class AttentionGate(nn.Module):
 
     def attention(self, gate: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """Return the weights themselves, shape (B, 1, H, W), between 0 and 1."""
-        if gate.shape[1] != self.gate_channels or skip.shape[1] != self.skip_channels:
+        axes = [part.shape[1] if isinstance(part, torch.Tensor) and part.ndim == 4 else None for part in (gate, skip)]
+        if None not in axes and axes != [self.gate_channels, self.skip_channels]:
             raise ValueError(
                 f"this AttentionGate takes a gate with {self.gate_channels} channels and a skip connection with "
                 f"{self.skip_channels}, but got {gate.shape[1]} and {skip.shape[1]}."
             )
+        check_joined(self, gate, skip, self.gate_channels, self.skip_channels, self.gate_conv.weight, "gate")
         if gate.shape[-2:] != skip.shape[-2:]:
             joinable(gate.shape[-2:], skip.shape[-2:])
         gate = self.gate_conv(gate)  # (B, inter_channels, h, w)
@@ -268,6 +276,66 @@ class AttentionGate(nn.Module):
 
     def forward(self, gate: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         return skip * self.attention(gate, skip)  # (B, skip_channels, H, W)
+
+
+def _check_features(module: nn.Module, x: torch.Tensor, first: nn.Module, padding: int) -> None:
+    """Refuse x if it is no (B, in_channels, H, W) of the weights' dtype and device, or too small."""
+    _contract.features("x", x, first.in_channels, first.weight, type(module).__name__)
+    height, width = x.shape[-2:]
+    if not padding and min(height, width) < 5:
+        raise ValueError(
+            f"x must have sides of at least 5 pixels for a {type(module).__name__} without padding, which takes 4 "
+            f"away, but got {tuple(x.shape)}."
+        )
+    values = x.shape[0] * (height - 4 * (1 - padding)) * (width - 4 * (1 - padding))
+    if values == 1 and any(isinstance(part, nn.BatchNorm2d) and part.training for part in module.modules()):
+        raise ValueError(
+            f"batch normalization cannot be trained on one value a channel, but got x of shape {tuple(x.shape)}. Use "
+            f"larger maps, more images in a batch, or norm='group'; to predict, call eval() first."
+        )
+
+
+def check_joined(
+    module: nn.Module,
+    x: torch.Tensor,
+    skip: torch.Tensor,
+    channels: int,
+    skip_channels: int,
+    weight: torch.Tensor,
+    name: str = "x",
+) -> None:
+    """Refuse features and a skip connection that cannot be joined.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        What joins them.
+    x, skip : torch.Tensor
+        The features from below, and the skip connection.
+    channels, skip_channels : int
+        How many channels each must have.
+    weight : torch.Tensor
+        A weight of the module.
+    name : str, default "x"
+        What the message calls the features.
+
+    Raises
+    ------
+    ValueError
+        If one is no tensor (B, C, H, W), has another dtype than the weights or lies elsewhere, or the two have
+        different numbers of images.
+
+    Examples
+    --------
+    >>> AttentionGate(8, 4, 2)(torch.zeros(1, 8, 4, 4), torch.zeros(2, 4, 8, 8))
+    Traceback (most recent call last):
+    ...
+    ValueError: gate and skip must be of as many images, but got 1 and 2.
+    """
+    _contract.features(name, x, channels, weight, type(module).__name__)
+    _contract.features("skip", skip, skip_channels, weight, type(module).__name__)
+    if x.shape[0] != skip.shape[0]:  # len(x) would tie an exported network to one size of batch
+        raise ValueError(f"{name} and skip must be of as many images, but got {x.shape[0]} and {skip.shape[0]}.")
 
 
 BLOCKS = {"double": DoubleConv, "residual": ResidualConvBlock, "separable": SeparableConvBlock}

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import random
-import zipfile
-from collections.abc import Iterable, Mapping
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data.dataloader import _BaseDataLoaderIter
+
+from . import _saved
+from ._checks import file_path
+from ._modes import WRAPPINGS, checked, unwrapped, without_prefixes
 
 FORMAT = "unet_tutorial checkpoint 1"
 PARTS = {
@@ -26,6 +34,8 @@ PARTS = {
     "scaler",
     "random",
 }
+# The number with which files of torch begin that were written before version 1.6, as pickle writes it.
+DEEPEST, MOST_PARTS = 6, 20  # how far generators are looked for in a loader, and in lists of how many parts
 
 
 def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
@@ -33,7 +43,8 @@ def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
 
     The content goes to a temporary file in the same folder, is pushed down to the disk, and is then put in
     the place of the old file by one operation of the file system. A process that is killed on the way
-    leaves the old file as it was, and perhaps the temporary one, ``.NAME.PROCESS.tmp``, which can be deleted.
+    leaves the old file as it was, and perhaps the temporary one, ``.NAME.PROCESS.tmp``, which the next writing
+    deletes. Ctrl-C while it is written waits until it is.
 
     Parameters
     ----------
@@ -45,7 +56,9 @@ def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     Raises
     ------
     ValueError
-        If the path is that of a folder, or the folder of the file is not there.
+        If the path is that of a folder, or the folder of the file is not there, or ``content`` is no mapping.
+    OSError
+        If the file cannot be written, as on a full disk. The old one is left as it was.
 
     Examples
     --------
@@ -55,13 +68,42 @@ def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     ...     [file.name for file in Path(folder).iterdir()]
     ['state.pt']
     """
-    path = Path(path)
+    path = file_path("checkpoint", path)
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"checkpoint must be a file in a folder that is there, but got '{path}'.")
+    if not isinstance(content, Mapping):
+        raise ValueError(f"content must be a dict, but got {type(content).__name__}.")
+    try:
+        with _uninterrupted():  # in the midst of it, torch.save would make another error of Ctrl-C
+            _write(path, dict(content))
+    except OSError as error:
+        said = error.strerror or error
+        raise OSError(error.errno, f"the checkpoint '{path}' could not be written: {said}") from error
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the end. It reaches the main thread alone."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    pressed: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *call: pressed.append(call))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            before(*pressed[0])
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    _delete_left_over(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            torch.save(dict(content), file)
+            torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())  # on the disk, before it gets the name
         os.replace(temporary, path)
@@ -73,6 +115,26 @@ def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _delete_left_over(path: Path) -> None:
+    """Delete the temporary files of processes that were killed while they wrote this checkpoint."""
+    for file in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = file.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
+        if process.isdigit() and not _is_alive(int(process)):
+            file.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":  # there a signal would end it; an open file cannot be deleted, but a left one is harmless
+        return True
+    try:
+        os.kill(process, 0)  # asks only
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -104,30 +166,37 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     ...
     ValueError: checkpoint 'nowhere.pt' is not there. ...
     """
-    path = Path(path)
+    path = file_path("checkpoint", path)
     if not path.is_file():
         raise ValueError(f"checkpoint '{path}' is not there. To begin a training, leave resume out.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"checkpoint '{path}' is empty.")
-    try:
-        with zipfile.ZipFile(path) as file:  # what torch.save writes; every part has a check sum
-            damaged = file.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
-        raise ValueError(f"checkpoint '{path}' is damaged, cut off, or no file of torch.save ({error}).") from error
-    if damaged is not None:
-        raise ValueError(f"checkpoint '{path}' is damaged: the check sum of its part '{damaged}' is wrong.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whole, so not written by fit: the reasons to refuse it are many
-        raise ValueError(f"checkpoint '{path}' cannot be read: it is not a file that fit wrote.") from error
+    content = _saved.read("checkpoint", path, "fit")
     if not isinstance(content, dict) or content.get("format") != FORMAT or set(content) != PARTS:
-        hint = " It seems to hold weights alone." if _is_state_dict(content) else ""
-        raise ValueError(f"checkpoint '{path}' is not a file that fit wrote.{hint}")
+        raise ValueError(f"checkpoint '{path}' is not a file that fit wrote.{_foreign(path, content)}")
     return content
 
 
-def _is_state_dict(content: object) -> bool:
-    return isinstance(content, dict) and bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
+def _foreign(path: Path, content: object) -> str:
+    """Say how the weights in a file of another program come into a model."""
+    inside, where = content, ""
+    for key in ("state_dict", "model_state_dict", "model", "net"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            inside, where = content[key], f"[{key!r}]"
+            break
+    if not isinstance(inside, Mapping):
+        return ""
+    weights = {name: value for name, value in inside.items() if isinstance(value, torch.Tensor)}
+    if not weights:
+        return ""
+    load = f"torch.load('{path}', map_location='cpu', weights_only=True){where}"
+    if len(weights) < len(inside):  # such as the values of the masks, beside the weights
+        load = f"{{name: w for name, w in {load}.items() if isinstance(w, torch.Tensor)}}"
+    for prefix in (f"{attribute}." for attribute in WRAPPINGS):
+        if all(name.startswith(prefix) for name in weights):
+            load = f"{{name.removeprefix({prefix!r}): w for name, w in {load}.items()}}"
+    return (
+        f" It seems to hold weights alone. Build the model whose weights they are, and load them: "
+        f"model.load_state_dict({load})."
+    )
 
 
 def architecture(model: nn.Module) -> dict[str, Any]:
@@ -142,13 +211,20 @@ def architecture(model: nn.Module) -> dict[str, Any]:
     -------
     dict
         ``name`` and ``config``, as `unet_tutorial.variants.build` takes them; ``config`` is None where the
-        model keeps none.
+        model keeps none. They are those of the model itself, whatever `torch.compile` or ``nn.DataParallel`` have
+        put around it.
+
+    Raises
+    ------
+    ValueError
+        If it is no model.
 
     Examples
     --------
     >>> architecture(nn.Identity())
     {'name': 'Identity', 'config': None}
     """
+    model = unwrapped(checked(model))
     config = getattr(model, "config", None)
     return {"name": type(model).__name__, "config": dict(config) if isinstance(config, Mapping) else None}
 
@@ -170,7 +246,7 @@ def check_same(path: str | Path, content: Mapping[str, Any], model: nn.Module, r
     Raises
     ------
     ValueError
-        If class, config, or names and shapes of the weights differ, or an option of the recipe.
+        If class, config, or names, shapes and dtypes of the weights differ, or an option of the recipe.
 
     Examples
     --------
@@ -186,11 +262,12 @@ def check_same(path: str | Path, content: Mapping[str, Any], model: nn.Module, r
             f"checkpoint '{path}' is of another model: {there['name']} with {there['config']}, "
             f"but the model is {here['name']} with {here['config']}."
         )
-    shapes = [{name: tuple(v.shape) for name, v in w.items()} for w in (content["model"], model.state_dict())]
+    both = (without_prefixes(content["model"]), unwrapped(model).state_dict())
+    shapes = [{name: (tuple(v.shape), v.dtype) for name, v in weights.items()} for weights in both]
     if shapes[0] != shapes[1]:
         differ = sorted({name for name, _ in shapes[0].items() ^ shapes[1].items()})
         raise ValueError(
-            f"checkpoint '{path}' is of another model: {len(differ)} weights differ in name or shape, "
+            f"checkpoint '{path}' is of another model: {len(differ)} weights differ in name, shape or dtype, "
             f"among them {differ[0]!r}."
         )
     changed = [
@@ -211,8 +288,8 @@ def random_states(loaders: Iterable) -> dict[str, Any]:
     Parameters
     ----------
     loaders : iterable of torch.utils.data.DataLoader
-        Their generators are found if they are the ``generator`` of the loader, its sampler, its batch sampler
-        or its data set. Other iterables have none.
+        Their generators are found wherever the loader keeps them: its own, those of its sampler, its batch sampler and
+        its data set, and those of a loader within it, as in `unet_tutorial.augment.Augmented`.
 
     Returns
     -------
@@ -275,13 +352,24 @@ def set_random_states(states: Mapping[str, Any], loaders: Iterable) -> None:
 
 
 def _generators(loaders: Iterable) -> list[torch.Generator]:
-    """List the loaders' own random number generators, each once."""
+    """List the loaders' own random number generators, each once, in the order in which they are found."""
     found: list[torch.Generator] = []
+    seen: set[int] = set()
     for loader in loaders:
-        batches = getattr(loader, "batch_sampler", None)
-        samplers = (batches, getattr(loader, "sampler", None), getattr(batches, "sampler", None))
-        for part in (loader, *samplers, getattr(loader, "dataset", None)):
-            generator = getattr(part, "generator", None)
-            if isinstance(generator, torch.Generator) and all(generator is not other for other in found):
-                found.append(generator)
+        _find_generators(loader, found, seen)
     return found
+
+
+def _find_generators(part: Any, found: list[torch.Generator], seen: set[int], depth: int = 0) -> None:
+    """Look into a loader, and into what it is made of: sampler, data set, or the loader that it is put around."""
+    if id(part) in seen or depth > DEEPEST:
+        return
+    seen.add(id(part))
+    if isinstance(part, torch.Generator):
+        found.append(part)
+    elif isinstance(part, (list, tuple)) and len(part) <= MOST_PARTS:  # a longer one holds samples
+        for one in part:
+            _find_generators(one, found, seen, depth + 1)
+    elif hasattr(part, "__dict__") and not isinstance(part, (type, torch.Tensor, nn.Module, _BaseDataLoaderIter)):
+        for one in vars(part).values():
+            _find_generators(one, found, seen, depth + 1)

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._modes import mode
+from . import _contract
+from ._modes import checked, mode, unwrapped
 from .checkpoints import random_states, set_random_states
 from .data.masks import _check_image, check_mask
 from .unet import center_crop, check_images
@@ -121,7 +122,9 @@ class Diagnosis(list):
         return lines
 
 
-def diagnose(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Diagnosis:
+def diagnose(
+    model: nn.Module, images: torch.Tensor, masks: torch.Tensor, *, ignore_index: int | None = None
+) -> Diagnosis:
     """Look for the usual accidents in a model and one batch, and name each with its cure.
 
     The model is run on the batch, in the mode in which it is and in the other one, and one gradient is computed.
@@ -148,9 +151,12 @@ def diagnose(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Dia
     Parameters
     ----------
     model : torch.nn.Module
-        Any model that takes images (B, C, H, W) and returns logits (B, num_classes, H, W), this package's or another.
+        Any model that takes images (B, C, H, W) and returns logits (B, num_classes, H, W), this package's or another,
+        also in ``nn.DataParallel`` or compiled.
     images, masks : torch.Tensor
         A batch as it would be given to the model and to the loss. With four images or more the checks see most.
+    ignore_index : int, optional
+        The value of masks' pixels that do not count, such as 255, as the loss has it.
 
     Returns
     -------
@@ -160,7 +166,8 @@ def diagnose(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Dia
     Raises
     ------
     ValueError
-        If ``model`` is no model. What is wrong with the images or the masks is a finding.
+        If ``model`` is no model, or a lazy layer of it waits for its first batch. What is wrong with the images or the
+        masks is a finding.
 
     Examples
     --------
@@ -174,12 +181,12 @@ def diagnose(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Dia
     ...     print(finding)
     masks: mask must hold 0 and 1, but holds 0 and 255. Convert it with (mask / 255).float().
     """
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a torch.nn.Module, but got {type(model).__name__}.")
+    model = unwrapped(checked(model))
+    ignored = _contract.index("ignore_index", ignore_index)
     states = random_states([])
     try:
         with torch.inference_mode(False), torch.enable_grad():  # the caller may have switched gradients off
-            return _examine(_Case(model, images, masks))
+            return _examine(_Case(model, images, masks, ignored))
     finally:
         set_random_states(states, [])
 
@@ -213,6 +220,7 @@ class _Case:
     model: nn.Module
     images: Any
     masks: Any
+    ignore_index: int | None = None
     logits: Any = None  # a tensor (B, num_classes, H, W), in the mode in which the model is
     parameters: dict[str, torch.Tensor] = field(default_factory=dict)  # stand for the model's, and share their memory
     averaged: dict[str, int] = field(default_factory=dict)  # values a channel, by the name of the batch normalization
@@ -221,6 +229,19 @@ class _Case:
     def view(self) -> torch.Tensor:
         """The images, or the middle of them for which a network without padding answers."""
         return self.images if self.logits is None else center_crop(self.images, self.logits.shape[-2:])
+
+    @property
+    def counted(self) -> torch.Tensor:
+        """Where a pixel counts, (B, H, W), once it is known that the masks are some."""
+        found = _contract.counted(self.masks, self.ignore_index)
+        found = torch.ones_like(self.masks, dtype=torch.bool) if found is None else found
+        return found[:, 0] if found.ndim == 4 else found
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """The class of every pixel, int64 (B, H, W); background where a pixel does not count."""
+        labels = self.masks[:, 0] if self.masks.ndim == 4 else self.masks
+        return labels.masked_fill(~self.counted, 0).long()
 
     @property
     def num_classes(self) -> int:
@@ -264,6 +285,9 @@ def _device(case: _Case) -> torch.device:
 
 def _weights(case: _Case) -> Iterator[str]:
     named = [*case.model.named_parameters(), *case.model.named_buffers()]
+    if any(t.device.type == "meta" for _, t in named):
+        yield "the model is on the device 'meta', where tensors have shapes alone. Build it on the CPU or a GPU."
+        return
     broken = [name for name, t in named if t.is_floating_point() and not t.isfinite().all()]
     if broken:
         yield (
@@ -277,6 +301,11 @@ def _images(case: _Case) -> Iterator[str]:
     channels = _in_channels(case.model)
     if isinstance(images, torch.Tensor) and images.ndim == 4 and not config:
         channels = images.shape[1]  # a foreign model may prepare the channels itself
+    if isinstance(images, torch.Tensor):
+        message = _message(_contract.dense, "images", images)
+        if message:
+            yield message
+            return
     try:
         check_images(images, channels, _depth(case.model) if config else 0, config.get("padding", "same"))
     except ValueError as problem:
@@ -285,7 +314,7 @@ def _images(case: _Case) -> Iterator[str]:
     if not images.isfinite().all():
         yield _message(_check_image, images)
     weight = next((p for p in case.model.parameters() if p.is_floating_point()), images)
-    if images.dtype != weight.dtype:
+    if images.numel() and images.dtype != weight.dtype:
         ours, theirs = (str(t.dtype).removeprefix("torch.") for t in (images, weight))
         yield f"images are {ours}, but the model's weights are {theirs}. Convert them with images.to(torch.{theirs})."
 
@@ -380,7 +409,7 @@ def _same_view(case: _Case, logits: torch.Tensor) -> bool:
     image, output = case.images.shape[-2:], logits.shape[-2:]
     if image == output:
         return True
-    mask = tuple(getattr(case.masks, "shape", ()))[-2:]
+    mask = tuple(case.masks.shape[-2:]) if isinstance(case.masks, (torch.Tensor, np.ndarray)) else ()
     return mask == output and all(i > o and (i - o) % 2 == 0 for i, o in zip(image, output, strict=True))
 
 
@@ -394,22 +423,35 @@ def _last_layer(case: _Case) -> Iterator[str]:
 
 
 def _masks(case: _Case) -> Iterator[str]:
+    if not isinstance(case.masks, torch.Tensor):
+        message = _message(_contract.tensor, "masks", case.masks)
+        yield message
+        return
+    message = _message(_contract.dense, "masks", case.masks)
+    if message:
+        yield message
+        return
     images = case.images if case.logits is None else case.view
     batch = isinstance(images, (torch.Tensor, np.ndarray)) and images.ndim == 4  # otherwise there is no size to compare
-    message = _message(check_mask, case.masks, case.num_classes, images if batch else None)
+    ignored = _contract.counted(case.masks, case.ignore_index)
+    right = case.masks.dtype in (torch.float32, torch.int64)
+    masks = case.masks.masked_fill(~ignored, 0) if ignored is not None and right else case.masks
+    message = _message(check_mask, masks, case.num_classes, images if batch else None)
+    if not message and ignored is not None and not ignored.any():
+        message = f"no pixel counts: all of the masks are {case.ignore_index}, which is ignore_index."
     if message:
         yield message
 
 
 def _balance(case: _Case) -> Iterator[str]:
-    masks = case.masks.long().flatten(1)  # (B, H * W)
+    masks, counted = case.labels.flatten(1), case.counted.flatten(1)  # (B, H * W)
     empty = int((masks == 0).all(dim=1).sum())
     if empty:
         yield (
             f"{empty} of {len(masks)} masks hold nothing but background. If the images show objects, mend the "
             f"masks; if not, give the Dice loss a larger smooth, or per_image=False."
         )
-    share = (masks.flatten().bincount() / masks.numel()).max().item()
+    share = (masks[counted].bincount() / counted.sum()).max().item()
     if empty < len(masks) and share > COMMONEST_CLASS:
         yield (
             f"{100 * share:.2f} % of the pixels belong to one class, so that always answering it looks good. "
@@ -421,7 +463,7 @@ def _pairs(case: _Case) -> Iterator[str]:
     if min(case.view.shape[-2:]) < SMALLEST_PICTURE:
         raise _NotCheckedError(f"needs images of {SMALLEST_PICTURE} pixels or more a side")
     edges = _unit(_edges(case.view.detach().float().cpu()))  # (B, H * W)
-    labels = case.masks.cpu().reshape(len(edges), *case.masks.shape[-2:])  # (B, H, W)
+    labels = case.labels.cpu()  # (B, H, W)
     own = (edges * _unit(_outlines(labels))).sum(1)  # (B,): a correlation
     fits = edges @ _unit(_outlines(labels)).T  # (B, B): of image i with mask j
     swapped = (fits.max(dim=1).values > own + BETTER_FIT).nonzero().flatten().tolist()
@@ -529,8 +571,8 @@ def _modes(case: _Case) -> Iterator[str]:
     images = case.images.to(_device(case))
     with torch.no_grad():
         train, evaluated = (_classes(_run(case, images, training)) for training in (True, False))
-    truth = case.masks.to(train.device).reshape(train.shape).long()
-    lost = (_mean_iou(train, truth) - _mean_iou(evaluated, truth)).item()
+    truth, counted = case.labels.to(train.device), case.counted.to(train.device)
+    lost = (_mean_iou(train[counted], truth[counted]) - _mean_iou(evaluated[counted], truth[counted])).item()
     changed = (train != evaluated).float().mean().item()
     if lost > LOST_IOU:
         yield (
@@ -558,8 +600,9 @@ def _prediction(case: _Case) -> Iterator[str]:
     two = logits.shape[1] == 1
     p = torch.cat([-logits / 2, logits / 2], 1).softmax(1) if two else logits.softmax(1)  # (B, 2 or more, H, W)
     least, common = p.amin((0, 2, 3)).max(0)  # the class that is likely everywhere, if there is one
-    if least > SURE and case.masks.unique().numel() > 1:
-        share = (case.masks.long() != common.item()).float().mean().item()
+    labels = case.labels[case.counted]
+    if least > SURE and labels.unique().numel() > 1:
+        share = (labels != common.item()).float().mean().item()
         yield (
             f"the prediction is class {common.item()}{' (all background)' if common == 0 else ''} at every pixel, with "
             f"a probability of at least {least.item():.2f}, though {100 * share:.1f} % of the mask is something else. "

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from . import _svg as svg
+from ._checks import number
 from .sizing import FeatureMap
 
 _WIDTH, _TOP, _LABEL, _STEP = 340, 46, 34, 18  # units: the drawing, room for the image, for a box's label, for an arrow
@@ -29,6 +30,9 @@ class UNetDiagram:
     ----------
     maps : sequence of FeatureMap
         As `unet_tutorial.sizing.feature_maps` lists them.
+    layers : bool, default False
+        Say of each box which channels its two convolutions read and make, as figures in papers do. In the decoder
+        "512 + 512 → 512 → 512" is the skip connection, what upsampling brings, and what each convolution leaves.
 
     Attributes
     ----------
@@ -51,7 +55,7 @@ class UNetDiagram:
     each encoder stage with the decoder stage beside it.
     """
 
-    def __init__(self, maps: Sequence[FeatureMap]):
+    def __init__(self, maps: Sequence[FeatureMap], *, layers: bool = False):
         if not _is_whole(maps):
             raise ValueError("maps must reach from the image to the logits, but they end on the way down.")
         image, *inner, logits = maps
@@ -63,7 +67,10 @@ class UNetDiagram:
             f"through {depth} decoder {stages} to logits of {shape(logits)}. A skip connection joins each encoder "
             "stage with the decoder stage beside it."
         )
-        self.svg = svg.alone(draw(maps, self.alt, per_pixel=_TALLEST / inner[0].height))
+        if layers:
+            said = "; ".join(f"{part}: {words}" for part, words in _channels(maps).items())
+            self.alt += f" Channels from layer to layer: {said}."
+        self.svg = svg.alone(draw(maps, self.alt, per_pixel=_TALLEST / inner[0].height, layers=layers))
 
     def __repr__(self) -> str:
         return self.alt
@@ -72,7 +79,7 @@ class UNetDiagram:
         return self.svg
 
 
-def draw(maps: Sequence[FeatureMap], label: str, *, per_pixel: float) -> str:
+def draw(maps: Sequence[FeatureMap], label: str, *, per_pixel: float, layers: bool = False) -> str:
     """Draw the U, or only the way down of an image that the network refuses.
 
     Parameters
@@ -83,6 +90,8 @@ def draw(maps: Sequence[FeatureMap], label: str, *, per_pixel: float) -> str:
         What the drawing is, in a few words.
     per_pixel : float
         Units of the drawing for a pixel of a feature map's height. A box is as wide as the root of its channels.
+    layers : bool, default False
+        Write the channels of each layer below the boxes, too; only where the list reaches to the logits.
 
     Returns
     -------
@@ -92,7 +101,7 @@ def draw(maps: Sequence[FeatureMap], label: str, *, per_pixel: float) -> str:
     Raises
     ------
     ValueError
-        If ``maps`` is no such list.
+        If ``maps`` is no such list, or ``per_pixel`` no number above 0.
 
     Examples
     --------
@@ -100,21 +109,23 @@ def draw(maps: Sequence[FeatureMap], label: str, *, per_pixel: float) -> str:
     >>> draw(feature_maps(64, 64, channels=(8, 16)), "A small U", per_pixel=1).count("<rect")
     3
     """
-    whole = _is_whole(maps)
+    whole, per_pixel = _is_whole(maps), number("per_pixel", per_pixel, above_zero=True)
+    said = _channels(maps) if layers and whole else {}
+    label_height = _LABEL + (14 if said else 0)
     depth = len(maps) // 2 - 1 if whole else len(maps) - 1
     step = (_WIDTH / 2 - 68) / (2 * depth) if whole else 10  # to the right, from stage to stage
     parts, y = [_end(_EDGE, maps[0], "in")], float(_TOP)
     for i, stage in enumerate(maps[1 : depth + 1]):
         left, odd, tall = _EDGE + i * step, stage.height % 2 or stage.width % 2, stage.height * per_pixel
         inward = _WIDTH / 2 - 24 if whole and i == depth - 1 else left + step
-        below = y + tall + _LABEL
-        parts.append(_box(left, y, stage, per_pixel, "c1 wash" if odd else "c0 wash"))
+        below = y + tall + label_height
+        parts.append(_box(left, y, stage, per_pixel, "c1 wash" if odd else "c0 wash", said))
         parts.append(svg.arrow(left, below - 2, inward, below + 14, "c1 stroke"))
         if whole:
             right, up = _WIDTH - left, maps[-2 - i]
             middle = y + up.height * per_pixel / 2
             gap = 8 * ceil((stage.channels**0.5 / 2 + 3) / 8)  # in few steps, so that states of an explorer share it
-            parts.append(_box(right, y, up, per_pixel, "c0 wash"))
+            parts.append(_box(right, y, up, per_pixel, "c0 wash", said))
             parts.append(svg.arrow(left + gap, middle, right - gap, middle, "c0 stroke dashed"))
             parts.append(svg.arrow(_WIDTH - inward, below + 14, right, below - 2, "c2 stroke"))
             parts.append(_mended(middle, *joins(maps)[i]))
@@ -122,8 +133,9 @@ def draw(maps: Sequence[FeatureMap], label: str, *, per_pixel: float) -> str:
             parts.append(svg.text(left + 62, y + tall + 28, f"{_sides(stage.height, stage.width)} is odd", "start"))
         y = below + _STEP
     if whole:
-        parts += [_box(_WIDTH / 2, y, maps[depth + 1], per_pixel, "c0 wash"), _end(_WIDTH - _EDGE, maps[-1], "out")]
-        y += maps[depth + 1].height * per_pixel + _LABEL + 20
+        parts.append(_box(_WIDTH / 2, y, maps[depth + 1], per_pixel, "c0 wash", said))
+        parts.append(_end(_WIDTH - _EDGE, maps[-1], "out"))
+        y += maps[depth + 1].height * per_pixel + label_height + 20
         parts += [_entry(y + 18 * i, *entry) for i, entry in enumerate(_LEGEND)]
         height = y + 18 * len(_LEGEND)
     else:
@@ -188,11 +200,23 @@ def _is_whole(maps: Sequence[FeatureMap]) -> bool:
     return parts != down
 
 
-def _box(x: float, y: float, feature_map: FeatureMap, per_pixel: float, kind: str) -> str:
-    """Return a box with its middle at x and its top at y, and the name and shape of the feature map below it."""
+def _channels(maps: Sequence[FeatureMap]) -> dict[str, str]:
+    """Return for every box which channels its first convolution reads, and how many each of the two makes."""
+    image, *inner, _ = maps
+    depth = len(inner) // 2
+    read = [str(one.channels) for one in (image, *inner[:depth])]
+    read += [
+        f"{skip.channels} + {up.channels}" for skip, up in zip(inner[depth - 1 :: -1], inner[depth + 1 :], strict=True)
+    ]
+    return {one.part: f"{before} → {one.channels} → {one.channels}" for one, before in zip(inner, read, strict=True)}
+
+
+def _box(x: float, y: float, feature_map: FeatureMap, per_pixel: float, kind: str, said: dict[str, str]) -> str:
+    """Return a box with its middle at x and its top at y, and below it the name, the shape, and what is said of it."""
     width, height = feature_map.channels**0.5, feature_map.height * per_pixel
     box = svg.rect(x - width / 2, y, width, max(1.0, height), kind)
-    return box + _named(x, y + height + 14, feature_map)
+    more = svg.text(x, y + height + 42, said[feature_map.part], "middle small") if said else ""
+    return box + _named(x, y + height + 14, feature_map) + more
 
 
 def _end(x: float, feature_map: FeatureMap, way: str) -> str:

@@ -11,7 +11,8 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from ._checks import whole_number
-from ._modes import mode
+from ._contract import dense
+from ._modes import computing, mode, unwrapped
 from .devices import choose_device
 from .sizing import receptive_field
 
@@ -47,7 +48,8 @@ def predict(
     Parameters
     ----------
     model : torch.nn.Module
-        `unet_tutorial.unet.UNet` or one of its variants. Its ``depth`` and ``config`` are used.
+        `unet_tutorial.unet.UNet` or one of its variants, also in ``nn.DataParallel`` or compiled. Its ``depth`` and
+        ``config`` are used.
     images : torch.Tensor or numpy.ndarray
         (B, in_channels, H, W) with the dtype of the model's weights, commonly float32, and every side at least
         one pixel. A `numpy.memmap` is read tile by tile.
@@ -94,15 +96,18 @@ def predict(
     >>> torch.allclose(whole, tiled, atol=1e-4)
     True
     """
-    depth, dtype = _check_model(model)
-    _check_images(images, model.config["in_channels"], dtype)
-    whole_number("batch_size", batch_size)
-    overlap = _check_tiling(tile, overlap, depth)
+    depth, dtype, config = _check_model(model)
+    _check_images(images, config["in_channels"], dtype)
+    batch_size = whole_number("batch_size", batch_size)
+    tile, overlap = _check_tiling(tile, overlap, depth)
     B, _, H, W = images.shape
+    result = _result((B, config["num_classes"], H, W), dtype, images, out)  # zeros, (B, num_classes, H, W)
     if device is not None:
-        model.to(choose_device(device))
+        chosen = choose_device(device)
+        if chosen.type == "meta":
+            raise ValueError("device must be one that computes, but on 'meta' tensors have shapes alone.")
+        model.to(chosen)
     where = next(model.parameters()).device
-    result = _result((B, model.config["num_classes"], H, W), dtype, images, out)  # zeros, (B, num_classes, H, W)
     places = [
         (i, rows, columns)
         for i in range(0, B, batch_size)
@@ -131,14 +136,14 @@ def _reach(depth: int) -> int:
     return max(max(p - first, last - p) for p, first, last in fields)
 
 
-def _check_tiling(tile: int | None, overlap: int | None, depth: int) -> int:
-    """Return the overlap in pixels, 0 where there are no tiles."""
+def _check_tiling(tile: int | None, overlap: int | None, depth: int) -> tuple[int | None, int]:
+    """Return the tile, and the overlap in pixels, 0 where there are no tiles."""
     step = 2**depth  # tiles start on multiples of it, so that a tile is pooled in the same 2x2 squares as the image
     if tile is None:
         if overlap is not None:
             raise ValueError(f"overlap needs tiles, but got overlap={overlap!r} and no tile. Pass tile too.")
-        return 0
-    whole_number("tile", tile)
+        return None, 0
+    tile = whole_number("tile", tile)
     reason = ""
     if overlap is None:
         overlap = -(-2 * _reach(depth) // step) * step + step  # the two margins, and at least a step to fade
@@ -155,7 +160,7 @@ def _check_tiling(tile: int | None, overlap: int | None, depth: int) -> int:
             f"tile must be at least twice the overlap, but got tile={tile} and overlap={overlap}{reason}. "
             f"Use tile={2 * overlap} or more, or a smaller overlap."
         )
-    return overlap
+    return tile, overlap
 
 
 def _spans(side: int, tile: int | None, overlap: int, depth: int) -> Iterator[Span]:
@@ -172,7 +177,8 @@ def _read(images: Any, down: Span, across: Span) -> torch.Tensor:
     rows, columns = _mirrored(down, images.shape[2]), _mirrored(across, images.shape[3])
     top, left = rows.min(), columns.min()
     part = images[:, :, top : rows.max() + 1, left : columns.max() + 1]  # of a memmap, only this is read
-    part = torch.from_numpy(np.array(part)) if isinstance(part, np.ndarray) else part
+    if isinstance(part, np.ndarray):
+        part = torch.from_numpy(np.array(part, dtype=part.dtype.newbyteorder("=")))
     part = part[:, :, rows - top][..., columns - left]
     if not part.isfinite().all():
         raise ValueError(
@@ -208,32 +214,42 @@ def _weights(span: Span, side: int, overlap: int, depth: int) -> torch.Tensor:
     return weights
 
 
-def _check_model(model: nn.Module) -> tuple[int, torch.dtype]:
-    """Return the model's depth and the dtype of its weights."""
-    if not isinstance(getattr(model, "depth", None), int) or not isinstance(getattr(model, "config", None), dict):
+def _check_model(model: nn.Module) -> tuple[int, torch.dtype, dict[str, Any]]:
+    """Return the model's depth, the dtype of its weights, and its arguments."""
+    inner = unwrapped(computing(model))
+    depth, config = getattr(inner, "depth", None), getattr(inner, "config", None)
+    if not isinstance(depth, int) or not isinstance(config, dict):
         raise ValueError(
             f"model must be a UNet or one of its variants, which know their depth and config, "
-            f"but got {type(model).__name__}."
+            f"but got {type(inner).__name__}."
         )
-    if model.config.get("padding", "same") != "same":
+    if config.get("padding", "same") != "same":
         raise ValueError(
             "model must keep the size of an image, but was built with padding='none', which answers for its middle "
             "alone. Call the model itself, or build one with padding='same'."
         )
-    return model.depth, next(model.parameters()).dtype
+    return depth, next(inner.parameters()).dtype, config
 
 
 def _check_images(images: torch.Tensor | np.ndarray, in_channels: int, dtype: torch.dtype) -> None:
     if not isinstance(images, (torch.Tensor, np.ndarray)):
         raise ValueError(f"images must be a torch tensor or a numpy array, but got {type(images).__name__}.")
+    if isinstance(images, torch.Tensor):
+        dense("images", images)
+    if isinstance(images, np.ma.MaskedArray):
+        raise ValueError("images must be a plain array, but is a masked one. Fill it, as in images.filled(0).")
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[1] != in_channels or 0 in shape:
         hint = " Add the missing axis: images[None] for one image." if len(shape) == 3 else ""
+        if len(shape) == 4 and shape[3] == in_channels and 0 not in shape:
+            move = "permute" if isinstance(images, torch.Tensor) else "transpose"
+            hint = f" Are the channels last? Bring them forward with images.{move}(0, 3, 1, 2)."
         raise ValueError(
             f"images must have the shape (B, {in_channels}, H, W) with at least one image and one pixel, "
             f"but got {shape}.{hint}"
         )
-    if _name(images.dtype) != _name(dtype):
+    given = images.dtype.newbyteorder("=") if isinstance(images, np.ndarray) else images.dtype
+    if _name(given) != _name(dtype):
         raise ValueError(
             f"images must be {_name(dtype)} like the model's weights, but got {_name(images.dtype)}. Convert them, and "
             f"bring them into the range on which the model was trained, such as 0 to 1."
@@ -246,12 +262,18 @@ def _result(
     """Return a tensor of zeros for the logits, which shares the memory of ``out`` if that is given."""
     if out is None:
         return torch.zeros(shape, dtype=dtype)
-    if not isinstance(out, np.ndarray) or out.shape != shape or _name(out.dtype) != _name(dtype):
+    if not isinstance(out, np.ndarray) or out.shape != shape or _name(out.dtype.newbyteorder("=")) != _name(dtype):
         came = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         raise ValueError(f"out must be a numpy array, {_name(dtype)} of shape {shape}, but got {came}.")
+    if not out.dtype.isnative or any(step < 0 for step in out.strides):
+        raise ValueError(
+            "out must be an array in the computer's own order of bytes, and not turned around (as by out[::-1]), "
+            "because torch writes into its memory. Pass a plain one, and turn it around afterwards."
+        )
     if not out.flags.writeable:
         raise ValueError("out must be writable, but it is read-only. Open a memmap with mode='w+' or mode='r+'.")
-    if isinstance(images, np.ndarray) and np.may_share_memory(images, out):
+    given = images.detach().numpy() if isinstance(images, torch.Tensor) and images.device.type == "cpu" else images
+    if isinstance(given, np.ndarray) and np.may_share_memory(given, out):
         raise ValueError(
             "out must not share memory with images: the tiles overlap, and are read after others are done."
         )

@@ -16,7 +16,7 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import relabel_sequential, watershed
 
 from ._checks import number, probability, whole_number
-from ._contract import ArrayLike, label_map
+from ._contract import FLOATS, ArrayLike, dense, label_map, numbers
 
 BACKGROUND, INTERIOR, BORDER = range(3)
 CLASSES = ("background", "interior", "border")
@@ -55,7 +55,7 @@ def class_map(instances: ArrayLike, border: int = 2) -> torch.Tensor:
     >>> class_map(np.array([[1, 1, 1, 2, 2, 0]]), border=1)
     tensor([[1, 1, 2, 2, 1, 0]])
     """
-    labels = label_map("instances", instances)
+    labels = relabel_sequential(label_map("instances", instances))[0]
     side = 2 * whole_number("border", border, least=0) + 1
     inside = labels > 0
     highest = ndimage.maximum_filter(labels, size=side)
@@ -100,9 +100,8 @@ def weight_map(instances: ArrayLike, w0: float = 10.0, sigma: float = 5.0) -> to
     >>> weight_map(np.array([[1, 0, 0, 0, 2]]), sigma=2).numpy().round(2)
     array([[2.35, 2.35, 2.35, 2.35, 2.35]], dtype=float32)
     """
-    labels = label_map("instances", instances)
-    number("w0", w0)
-    number("sigma", sigma, above_zero=True)
+    labels = relabel_sequential(label_map("instances", instances))[0]  # a list up to the largest label is made below
+    w0, sigma = number("w0", w0), number("sigma", sigma, above_zero=True)
     reach = int(np.ceil(4 * sigma))  # beyond it, the exponential is less than 0.0004
     nearest = np.full(labels.shape, np.inf, dtype=np.float32)
     second = nearest.copy()
@@ -157,6 +156,12 @@ def with_targets(
     >>> [tuple(part.shape) for part in pictures[1]], pictures[1][1].max().item()
     ([(1, 64, 64), (64, 64), (64, 64)], 2)
     """
+    missing = [name for name in ("__len__", "__getitem__", "instances") if not hasattr(dataset, name)]
+    if missing or isinstance(dataset, type):
+        raise ValueError(
+            f"dataset must know its objects, with dataset[i] and dataset.instances(i), as SyntheticCellsDataset does, "
+            f"but got {dataset!r}."
+        )
     pictures = []
     for index in range(len(dataset)):
         labels = dataset.instances(index)  # (H, W)
@@ -194,7 +199,7 @@ def from_logits(
     Raises
     ------
     ValueError
-        If the logits have another shape or dtype, or an argument is out of range.
+        If the logits have another shape or dtype, or are no numbers, or an argument is out of range.
 
     Examples
     --------
@@ -204,14 +209,20 @@ def from_logits(
     tensor([[0, 1, 1, 1, 2, 2, 2, 0, 3, 0]])
     """
     tensor = isinstance(logits, torch.Tensor)
-    if not tensor or logits.ndim != 3 or len(logits) not in (2, 3) or not logits.is_floating_point():
+    if tensor:
+        dense("logits", logits)
+    if not tensor or logits.ndim != 3 or len(logits) not in (2, 3) or logits.dtype not in FLOATS or not logits.numel():
         came = f"{logits.dtype} of shape {tuple(logits.shape)}" if tensor else type(logits).__name__
         raise ValueError(f"logits must be floating point of shape (3, H, W), those of one picture, but got {came}.")
     probability("foreground", foreground)
     probability("seed", seed)
-    whole_number("smallest_seed", smallest_seed)
-    whole_number("smallest", smallest)
-    probabilities = logits.float().softmax(dim=0).cpu().numpy()  # (3, H, W)
+    smallest_seed, smallest = whole_number("smallest_seed", smallest_seed), whole_number("smallest", smallest)
+    probabilities = logits.detach().float().softmax(dim=0).cpu().numpy()  # (3, H, W)
+    if np.isnan(probabilities).any():  # of NaN, or of infinity in two classes
+        raise ValueError(
+            f"logits must be numbers, but {int((~logits.isfinite()).sum())} of them are NaN or infinite. Has the "
+            f"training diverged?"
+        )
     inside = 1 - probabilities[BACKGROUND] > foreground
     seeds, _ = ndimage.label((probabilities[INTERIOR] > seed) & inside)
     pixels = np.bincount(seeds.ravel())  # of every seed
@@ -241,7 +252,7 @@ def otsu(image: np.ndarray, *, smallest: int = 30) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If the image has other axes, or ``smallest`` is no whole number of at least 1.
+        If the image has other axes or holds NaN or infinity, or ``smallest`` is no whole number of at least 1.
 
     References
     ----------
@@ -281,7 +292,7 @@ def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 10, s
     Raises
     ------
     ValueError
-        If the image has other axes, or an argument is out of range.
+        If the image has other axes or holds NaN or infinity, or an argument is out of range.
 
     References
     ----------
@@ -294,9 +305,8 @@ def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 10, s
     >>> otsu(discs.astype(float)).max().item(), otsu_watershed(discs.astype(float)).max().item()
     (1, 2)
     """
-    number("smooth", smooth)
-    whole_number("apart", apart)
-    whole_number("smallest", smallest)
+    smooth, apart = number("smooth", smooth), whole_number("apart", apart)
+    smallest = whole_number("smallest", smallest)
     inside = _above_otsu(image)
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside), smooth)
     parts, _ = ndimage.label(inside)
@@ -309,8 +319,15 @@ def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 10, s
 def _above_otsu(image: np.ndarray) -> np.ndarray:
     if not isinstance(image, np.ndarray) or image.ndim != 2 or image.size == 0:
         came = image.shape if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f"image must be a numpy array of shape (H, W), but got {came}.")
-    return image > threshold_otsu(image)
+        hint = " Convert it with image.numpy()." if isinstance(image, torch.Tensor) and image.ndim == 2 else ""
+        raise ValueError(f"image must be a numpy array of shape (H, W), but got {came}.{hint}")
+    values = numbers("image", image)
+    if not np.isfinite(values).all():
+        wrong = int((~np.isfinite(values)).sum())
+        raise ValueError(f"image must hold finite numbers, but {wrong} of them are NaN or infinite.")
+    if values.dtype == np.float16 or not values.dtype.isnative:  # numpy's histogram knows neither
+        values = values.astype(np.float32 if values.dtype == np.float16 else values.dtype.newbyteorder("="))
+    return values > threshold_otsu(values)
 
 
 def _without_specks(objects: np.ndarray, smallest: int) -> torch.Tensor:

@@ -2,6 +2,10 @@
 
 All take (logits, masks). One class: logits (B, 1, H, W) and float32 masks of 0 and 1 of the same shape.
 Several classes: logits (B, C, H, W) and int64 class indices (B, H, W).
+
+Many data sets mark pixels that do not count, such as the rim of an object, with a number of their own, often 255. All
+losses take it as ``ignore_index``: such pixels are in no sum and in no mean, and a batch without any other costs 0.
+`unet_tutorial.training.fit` reads it from the loss, so that its metric leaves out the same pixels.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from . import _contract
 from ._checks import number
 
 
-def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def bce_loss(logits: torch.Tensor, masks: torch.Tensor, ignore_index: int | None = None) -> torch.Tensor:
     """Cross entropy: minus the log of the probability that the model gave to the truth, mean over pixels.
 
     For one class this is the binary cross entropy, with the sigmoid inside. For several it is the cross
@@ -26,6 +30,8 @@ def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         (B, C, H, W), what the model returns, before sigmoid or softmax.
     masks : torch.Tensor
         For C = 1, float32 (B, 1, H, W) of 0 and 1. For C > 1, int64 (B, H, W) of class indices.
+    ignore_index : int, optional
+        The value of masks' pixels that do not count, such as 255.
 
     Returns
     -------
@@ -44,11 +50,17 @@ def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     >>> print(f"{bce_loss(torch.full((1, 1, 64, 64), -2.0), masks):.3f}")
     0.135
     """
-    _contract.masks_for(logits, masks)
-    return _cross_entropy(logits, masks).mean()
+    masks, counted = _checked(logits, masks, ignore_index)
+    return _mean(_cross_entropy(logits, masks), counted)
 
 
-def dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1e-6, per_image: bool = True) -> torch.Tensor:
+def dice_loss(
+    logits: torch.Tensor,
+    masks: torch.Tensor,
+    smooth: float = 1e-6,
+    per_image: bool = True,
+    ignore_index: int | None = None,
+) -> torch.Tensor:
     r"""Soft Dice loss: one minus twice the overlap over the sum of both areas.
 
     With the probabilities :math:`p` and the mask :math:`m`, and sums over the pixels,
@@ -69,6 +81,8 @@ def dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1e-6, p
         The :math:`\epsilon` above, in pixels. Greater than 0, so that nothing divides by zero.
     per_image : bool, default True
         Take the loss of every image and then the mean. Otherwise the sums run over the whole batch.
+    ignore_index : int, optional
+        The value of masks' pixels that do not count, such as 255.
 
     Returns
     -------
@@ -89,11 +103,14 @@ def dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1e-6, p
     >>> print(f"{dice_loss(torch.full((1, 1, 8, 8), -10.0), torch.zeros(1, 1, 8, 8)):.4f}")
     0.9997
     """
-    _contract.masks_for(logits, masks)
-    return _dice_loss(logits, masks, number("smooth", smooth, above_zero=True), per_image)
+    smooth = number("smooth", smooth, above_zero=True)
+    masks, counted = _checked(logits, masks, ignore_index)
+    return _dice_loss(logits, masks, counted, smooth, per_image)
 
 
-def weighted_cross_entropy(logits: torch.Tensor, masks: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def weighted_cross_entropy(
+    logits: torch.Tensor, masks: torch.Tensor, weights: torch.Tensor, ignore_index: int | None = None
+) -> torch.Tensor:
     """`bce_loss` in which every pixel counts as its weight says, such as that of `unet_tutorial.instances.weight_map`.
 
     Parameters
@@ -104,6 +121,8 @@ def weighted_cross_entropy(logits: torch.Tensor, masks: torch.Tensor, weights: t
         For C = 1, float32 (B, 1, H, W) of 0 and 1. For C > 1, int64 (B, H, W) of class indices.
     weights : torch.Tensor
         Floating point of the shape of the masks, at least 0, not all 0.
+    ignore_index : int, optional
+        The value of masks' pixels that do not count, such as 255.
 
     Returns
     -------
@@ -126,13 +145,17 @@ def weighted_cross_entropy(logits: torch.Tensor, masks: torch.Tensor, weights: t
     >>> round(weighted_cross_entropy(logits, masks, torch.tensor([[[3.0, 1.0]]])).item(), 3)
     4.5
     """
-    _contract.masks_for(logits, masks)
+    masks, counted = _checked(logits, masks, ignore_index)
     _contract.weights_for(masks, weights)
-    return (_cross_entropy(logits, masks) * weights).sum() / weights.sum()
+    return _mean(_cross_entropy(logits, masks), counted, weights)
 
 
 def focal_loss(
-    logits: torch.Tensor, masks: torch.Tensor, gamma: float = 2.0, alpha: float | None = None
+    logits: torch.Tensor,
+    masks: torch.Tensor,
+    gamma: float = 2.0,
+    alpha: float | None = None,
+    ignore_index: int | None = None,
 ) -> torch.Tensor:
     r"""Focal loss: cross entropy in which pixels that are already right count less.
 
@@ -150,6 +173,8 @@ def focal_loss(
     alpha : float, optional
         For one class: the weight of the object's pixels, between 0 and 1; the background's is 1 - alpha.
         The paper's best is 0.25. None weighs all the same.
+    ignore_index : int, optional
+        The value of masks' pixels that do not count, such as 255.
 
     Returns
     -------
@@ -172,9 +197,8 @@ def focal_loss(
     >>> print(f"{focal_loss(logits, masks, gamma=0):.3f} {focal_loss(logits, masks):.3f}")
     1.549 1.383
     """
-    _contract.masks_for(logits, masks)
-    number("gamma", gamma)
-    _check_alpha(alpha)
+    gamma, alpha = number("gamma", gamma), _check_alpha(alpha)
+    masks, counted = _checked(logits, masks, ignore_index)
     if alpha is not None and logits.shape[1] > 1:
         raise ValueError(
             f"alpha weighs one class against the background, but the logits have {logits.shape[1]} channels. "
@@ -185,7 +209,7 @@ def focal_loss(
     focal = missing.clamp_min(1e-12) ** gamma * cost  # the power of 0 has no finite slope for gamma < 1
     if alpha is not None:
         focal = focal * torch.where(masks > 0, alpha, 1 - alpha)
-    return focal.mean()
+    return _mean(focal, counted)
 
 
 def tversky_loss(
@@ -195,6 +219,7 @@ def tversky_loss(
     beta: float = 0.7,
     smooth: float = 1e-6,
     per_image: bool = True,
+    ignore_index: int | None = None,
 ) -> torch.Tensor:
     r"""Tversky loss: Dice with separate prices for false alarms and for missed pixels.
 
@@ -217,6 +242,8 @@ def tversky_loss(
         The :math:`\epsilon` above, in pixels, greater than 0.
     per_image : bool, default True
         Take the loss of every image and then the mean. Otherwise the sums run over the whole batch.
+    ignore_index : int, optional
+        The value of masks' pixels that do not count, such as 255.
 
     Returns
     -------
@@ -240,11 +267,10 @@ def tversky_loss(
     >>> bool(tversky_loss(missed, masks) > tversky_loss(false_alarm, masks))
     True
     """
-    _contract.masks_for(logits, masks)
-    number("alpha", alpha)
-    number("beta", beta)
-    number("smooth", smooth, above_zero=True)
-    overlap, predicted, true = _areas(logits, masks, per_image)
+    alpha, beta = number("alpha", alpha), number("beta", beta)
+    smooth = number("smooth", smooth, above_zero=True)
+    masks, counted = _checked(logits, masks, ignore_index)
+    overlap, predicted, true = _areas(logits, masks, counted, per_image)
     priced = overlap + alpha * (predicted - overlap) + beta * (true - overlap)
     return 1 - ((overlap + smooth) / (priced + smooth)).mean()
 
@@ -258,6 +284,8 @@ class DiceLoss(nn.Module):
         See `dice_loss`.
     per_image : bool, default True
         See `dice_loss`.
+    ignore_index : int, optional
+        See `dice_loss`.
 
     Raises
     ------
@@ -270,13 +298,14 @@ class DiceLoss(nn.Module):
     tensor(True)
     """
 
-    def __init__(self, smooth: float = 1e-6, per_image: bool = True):
+    def __init__(self, smooth: float = 1e-6, per_image: bool = True, ignore_index: int | None = None):
         super().__init__()
         self.smooth = number("smooth", smooth, above_zero=True)
         self.per_image = per_image
+        self.ignore_index = _contract.index("ignore_index", ignore_index)
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        return dice_loss(logits, masks, self.smooth, self.per_image)
+        return dice_loss(logits, masks, self.smooth, self.per_image, self.ignore_index)
 
 
 class FocalLoss(nn.Module):
@@ -287,6 +316,8 @@ class FocalLoss(nn.Module):
     gamma : float, default 2.0
         See `focal_loss`.
     alpha : float, optional
+        See `focal_loss`.
+    ignore_index : int, optional
         See `focal_loss`.
 
     Raises
@@ -300,13 +331,14 @@ class FocalLoss(nn.Module):
     tensor(True)
     """
 
-    def __init__(self, gamma: float = 2.0, alpha: float | None = None):
+    def __init__(self, gamma: float = 2.0, alpha: float | None = None, ignore_index: int | None = None):
         super().__init__()
         self.gamma = number("gamma", gamma)
         self.alpha = _check_alpha(alpha)
+        self.ignore_index = _contract.index("ignore_index", ignore_index)
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        return focal_loss(logits, masks, self.gamma, self.alpha)
+        return focal_loss(logits, masks, self.gamma, self.alpha, self.ignore_index)
 
 
 class TverskyLoss(nn.Module):
@@ -322,6 +354,8 @@ class TverskyLoss(nn.Module):
         See `tversky_loss`.
     per_image : bool, default True
         See `tversky_loss`.
+    ignore_index : int, optional
+        See `tversky_loss`.
 
     Raises
     ------
@@ -334,15 +368,23 @@ class TverskyLoss(nn.Module):
     tensor(True)
     """
 
-    def __init__(self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1e-6, per_image: bool = True):
+    def __init__(
+        self,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        smooth: float = 1e-6,
+        per_image: bool = True,
+        ignore_index: int | None = None,
+    ):
         super().__init__()
         self.alpha = number("alpha", alpha)
         self.beta = number("beta", beta)
         self.smooth = number("smooth", smooth, above_zero=True)
         self.per_image = per_image
+        self.ignore_index = _contract.index("ignore_index", ignore_index)
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        return tversky_loss(logits, masks, self.alpha, self.beta, self.smooth, self.per_image)
+        return tversky_loss(logits, masks, self.alpha, self.beta, self.smooth, self.per_image, self.ignore_index)
 
 
 class CombinedLoss(nn.Module):
@@ -354,6 +396,8 @@ class CombinedLoss(nn.Module):
         The weights, at least 0, not both 0.
     smooth : float, default 1e-6
         See `dice_loss`.
+    ignore_index : int, optional
+        See `bce_loss`.
 
     Raises
     ------
@@ -369,21 +413,50 @@ class CombinedLoss(nn.Module):
     tensor(True)
     """
 
-    def __init__(self, bce_weight: float = 0.5, dice_weight: float = 0.5, smooth: float = 1e-6):
+    def __init__(
+        self,
+        bce_weight: float = 0.5,
+        dice_weight: float = 0.5,
+        smooth: float = 1e-6,
+        ignore_index: int | None = None,
+    ):
         super().__init__()
         self.bce_weight = number("bce_weight", bce_weight)
         self.dice_weight = number("dice_weight", dice_weight)
         self.smooth = number("smooth", smooth, above_zero=True)
         if bce_weight == dice_weight == 0:
             raise ValueError("bce_weight and dice_weight must not both be 0: nothing would be left to learn from.")
+        self.ignore_index = _contract.index("ignore_index", ignore_index)
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        bce = bce_loss(logits, masks)  # refuses masks that do not fit, so the Dice loss need not ask again
-        return self.bce_weight * bce + self.dice_weight * _dice_loss(logits, masks, self.smooth, per_image=True)
+        masks, counted = _checked(logits, masks, self.ignore_index)
+        bce = _mean(_cross_entropy(logits, masks), counted)
+        return self.bce_weight * bce + self.dice_weight * _dice_loss(logits, masks, counted, self.smooth, True)
 
 
-def _dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float, per_image: bool) -> torch.Tensor:
-    overlap, predicted, true = _areas(logits, masks, per_image)
+def _checked(
+    logits: torch.Tensor, masks: torch.Tensor, ignore_index: int | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Refuse masks that do not fit; return them with 0 where a pixel does not count, and which do, or None for all."""
+    ignore_index = _contract.index("ignore_index", ignore_index)
+    _contract.masks_for(logits, masks, ignore_index)
+    counted = _contract.counted(masks, ignore_index)
+    return (masks, None) if counted is None else (masks.masked_fill(~counted, 0), counted)
+
+
+def _mean(cost: torch.Tensor, counted: torch.Tensor | None, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """Return the mean of what the pixels cost, by their weights; 0 where none counts."""
+    if counted is None and weights is None:
+        return cost.mean()
+    weights = torch.ones_like(cost) if weights is None else weights.to(cost.dtype)
+    weights = weights if counted is None else weights * counted
+    return (cost * weights).sum() / weights.sum().clamp_min(torch.finfo(cost.dtype).tiny)
+
+
+def _dice_loss(
+    logits: torch.Tensor, masks: torch.Tensor, counted: torch.Tensor | None, smooth: float, per_image: bool
+) -> torch.Tensor:
+    overlap, predicted, true = _areas(logits, masks, counted, per_image)
     return 1 - ((2 * overlap + smooth) / (predicted + true + smooth)).mean()
 
 
@@ -396,7 +469,7 @@ def _cross_entropy(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 
 def _areas(
-    logits: torch.Tensor, masks: torch.Tensor, per_image: bool
+    logits: torch.Tensor, masks: torch.Tensor, counted: torch.Tensor | None, per_image: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return overlap, predicted area and true area, each (B, C), or (C,) where the batch is one big image."""
     logits = _wide(logits)
@@ -407,6 +480,9 @@ def _areas(
         probabilities = torch.softmax(logits, dim=1)
         classes = torch.arange(logits.shape[1], device=masks.device)[:, None, None]
         truth = (masks[:, None] == classes).to(logits.dtype)  # (B, C, H, W)
+        counted = None if counted is None else counted[:, None]  # (B, 1, H, W)
+    if counted is not None:
+        probabilities, truth = probabilities * counted, truth * counted
     axes = (2, 3) if per_image else (0, 2, 3)
     return (probabilities * truth).sum(axes), probabilities.sum(axes), truth.sum(axes)
 
@@ -417,6 +493,8 @@ def _wide(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _check_alpha(alpha: float | None) -> float | None:
-    if alpha is not None and number("alpha", alpha) > 1:
+    if alpha is None:
+        return None
+    if number("alpha", alpha) > 1:
         raise ValueError(f"alpha must lie between 0 and 1, but got {alpha!r}.")
-    return alpha
+    return float(alpha)

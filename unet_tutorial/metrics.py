@@ -1,13 +1,15 @@
 """Metrics: how good a prediction is, for people to read. Nothing here is made to be differentiated.
 
 A prediction is a mask like the truth: float32 of 0 and 1 with shape (B, 1, H, W), or int64 class indices
-with shape (B, H, W). `predicted_masks` makes it from logits.
+with shape (B, H, W). `predicted_masks` makes it from logits. Pixels that the truth marks with ``ignore_index`` count
+nowhere, whatever is predicted there.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 import torch
@@ -57,7 +59,7 @@ def predicted_masks(logits: torch.Tensor, threshold: float = 0.5) -> torch.Tenso
     return _predicted_masks(logits, threshold)
 
 
-def iou(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch.Tensor:
+def iou(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1, ignore_index: int | None = None) -> torch.Tensor:
     """Intersection over union of every image, also called the Jaccard index.
 
     Parameters
@@ -67,12 +69,15 @@ def iou(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch.
         (B, H, W) of class indices.
     num_classes : int, default 1
         1 means "this or background"; more than 1 counts the background as a class.
+    ignore_index : int, optional
+        The value of the truth's pixels that do not count, such as 255.
 
     Returns
     -------
     torch.Tensor
-        One class: (B,), where nothing found and nothing to find is a full success, 1. Several classes:
-        (B, num_classes), with NaN where an image holds the class neither in truth nor in prediction.
+        One class: (B,), where nothing found and nothing to find is a full success, 1, and NaN where no pixel
+        counts. Several classes: (B, num_classes), with NaN where an image holds the class neither in truth nor in
+        prediction.
 
     Raises
     ------
@@ -86,11 +91,13 @@ def iou(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch.
     >>> iou(pred, truth)
     tensor([0.3333])
     """
-    overlap, predicted, true = _checked_areas(pred, truth, num_classes)
-    return _ratio(overlap, predicted + true - overlap)
+    overlap, predicted, true, pixels = _checked_areas(pred, truth, num_classes, ignore_index)
+    return _ratio(overlap, predicted + true - overlap, pixels)
 
 
-def dice(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch.Tensor:
+def dice(
+    pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1, ignore_index: int | None = None
+) -> torch.Tensor:
     """Dice coefficient of every image, also called F1: with the IoU J, it is 2J / (1 + J).
 
     Parameters
@@ -98,6 +105,8 @@ def dice(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch
     pred, truth : torch.Tensor
         Two masks of the same shape, as for `iou`.
     num_classes : int, default 1
+        As for `iou`.
+    ignore_index : int, optional
         As for `iou`.
 
     Returns
@@ -121,8 +130,8 @@ def dice(pred: torch.Tensor, truth: torch.Tensor, num_classes: int = 1) -> torch
     >>> dice(pred, truth)
     tensor([0.5000])
     """
-    overlap, predicted, true = _checked_areas(pred, truth, num_classes)
-    return _ratio(2 * overlap, predicted + true)
+    overlap, predicted, true, pixels = _checked_areas(pred, truth, num_classes, ignore_index)
+    return _ratio(2 * overlap, predicted + true, pixels)
 
 
 class IoUMetric:
@@ -136,6 +145,9 @@ class IoUMetric:
         ``"images"`` takes the IoU of every image and then the mean, so every image counts the same.
         ``"pooled"`` treats the batch as one large image, so large objects count more. For several
         classes, both take the mean over the classes that occur: the mean IoU.
+    ignore_index : int, optional
+        The value of masks' pixels that do not count, such as 255. An image without any other is left out; if the
+        batch has no other image, the result is NaN.
 
     Raises
     ------
@@ -150,27 +162,30 @@ class IoUMetric:
     (0.5, 0.667)
     """
 
-    def __init__(self, threshold: float = 0.5, reduction: str = "images"):
+    def __init__(self, threshold: float = 0.5, reduction: str = "images", ignore_index: int | None = None):
         self.threshold = probability("threshold", threshold)
         self.reduction = option("reduction", reduction, REDUCTIONS)
+        self.ignore_index = _contract.index("ignore_index", ignore_index)
 
     def __call__(self, logits: torch.Tensor, masks: torch.Tensor, threshold: float | None = None) -> float:
         threshold = self.threshold if threshold is None else probability("threshold", threshold)
-        _contract.masks_for(logits, masks)
-        overlap, predicted, true = _areas(_predicted_masks(logits, threshold), masks, logits.shape[1])
+        _contract.masks_for(logits, masks, self.ignore_index)
+        areas = _areas(_predicted_masks(logits, threshold), masks, logits.shape[1], self.ignore_index)
         if self.reduction == "pooled":
-            overlap, predicted, true = (area.sum(0, keepdim=True) for area in (overlap, predicted, true))
-        scores = _ratio(overlap, predicted + true - overlap)  # (B,) or (B, C); B = 1 where pooled
+            areas = tuple(area.sum(0, keepdim=True) for area in areas)
+        overlap, predicted, true, pixels = areas
+        scores = _ratio(overlap, predicted + true - overlap, pixels)  # (B,) or (B, C); B = 1 where pooled
         if scores.ndim == 2:
             scores = scores.nanmean(dim=1)
         # Both at once: on a GPU, every number that Python reads waits for all the work before it.
-        score, nan = torch.stack([scores.double().mean(), logits.isnan().sum().double()]).tolist()
+        score, nan = torch.stack([scores.double().nanmean(), logits.isnan().sum().double()]).tolist()
         if nan:
             raise _nan_error(int(nan))
         return score
 
     def __repr__(self) -> str:
-        return f"IoUMetric(threshold={self.threshold}, reduction={self.reduction!r})"
+        ignored = "" if self.ignore_index is None else f", ignore_index={self.ignore_index}"
+        return f"IoUMetric(threshold={self.threshold}, reduction={self.reduction!r}{ignored})"
 
 
 def boundary_error(pred: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -330,6 +345,9 @@ def mean_scores(preds: Sequence[ArrayLike], trues: Sequence[ArrayLike]) -> dict[
     >>> mean_scores([empty, one], [empty, empty])["ap"]  # nothing found where nothing is: 1; a false alarm: 0
     0.5
     """
+    for name, maps in (("preds", preds), ("trues", trues)):
+        if not isinstance(maps, (Sequence, torch.Tensor, np.ndarray)) or isinstance(maps, str):
+            raise ValueError(f"{name} must list label maps, one a picture, but got {type(maps).__name__}.")
     if not len(preds) == len(trues) > 0:
         raise ValueError(f"preds and trues must be of one length, at least 1, but have {len(preds)} and {len(trues)}.")
     found = [scores(pred, true) for pred, true in zip(preds, trues, strict=True)]
@@ -338,35 +356,43 @@ def mean_scores(preds: Sequence[ArrayLike], trues: Sequence[ArrayLike]) -> dict[
 
 
 def _predicted_masks(logits: torch.Tensor, threshold: float) -> torch.Tensor:
-    if logits.shape[1] == 1:
-        return (torch.sigmoid(logits) > threshold).float()
+    if logits.shape[1] == 1:  # the logit of the threshold, because the sigmoid of a small logit is rounded to one half
+        return (logits > math.log(threshold / (1 - threshold))).float()
     return logits.argmax(dim=1)  # (B, H, W)
 
 
 def _checked_areas(
-    pred: torch.Tensor, truth: torch.Tensor, num_classes: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    whole_number("num_classes", num_classes)
-    _check_masks(pred, truth, num_classes)
-    return _areas(pred, truth, num_classes)
+    pred: torch.Tensor, truth: torch.Tensor, num_classes: int, ignore_index: int | None
+) -> tuple[torch.Tensor, ...]:
+    num_classes = whole_number("num_classes", num_classes)
+    ignore_index = _contract.index("ignore_index", ignore_index)
+    _check_masks(pred, truth, num_classes, ignore_index)
+    return _areas(pred, truth, num_classes, ignore_index)
 
 
 def _areas(
-    pred: torch.Tensor, truth: torch.Tensor, num_classes: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return overlap, predicted area and true area in pixels: (B,) for one class, (B, C) for several."""
+    pred: torch.Tensor, truth: torch.Tensor, num_classes: int, ignore_index: int | None
+) -> tuple[torch.Tensor, ...]:
+    """Return overlap, predicted area and true area in pixels, (B,) for one class, (B, C) for several; and all pixels.
+
+    Only those pixels are taken that count.
+    """
+    counted = _contract.counted(truth, ignore_index)  # (B, 1, H, W) or (B, H, W)
+    if counted is None:
+        counted = torch.ones_like(truth, dtype=torch.bool)
     if num_classes == 1:
-        pred, truth = pred[:, 0].bool(), truth[:, 0].bool()  # (B, H, W)
+        pred, truth, counted = pred[:, 0] == 1, truth[:, 0] == 1, counted[:, 0]  # (B, H, W)
     else:
         classes = torch.arange(num_classes, device=pred.device)[:, None, None]
-        pred, truth = pred[:, None] == classes, truth[:, None] == classes  # (B, C, H, W)
-    return (pred & truth).sum((-2, -1)), pred.sum((-2, -1)), truth.sum((-2, -1))
+        pred, truth, counted = pred[:, None] == classes, truth[:, None] == classes, counted[:, None]  # (B, C, H, W)
+    pred, truth = pred & counted, truth & counted
+    return (pred & truth).sum((-2, -1)), pred.sum((-2, -1)), truth.sum((-2, -1)), counted.sum((-2, -1))
 
 
-def _ratio(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
-    """Divide; nothing of nothing is 1 for one class, and no answer (NaN) for one class among several."""
+def _ratio(part: torch.Tensor, whole: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """Divide; nothing of nothing is 1 for one class, and no answer (NaN) for one class among several, or no pixel."""
     ratio = part / whole
-    return torch.where(whole == 0, 1.0, ratio) if ratio.ndim == 1 else ratio
+    return torch.where((whole == 0) & (pixels > 0), 1.0, ratio) if ratio.ndim == 1 else ratio
 
 
 def _surface_distance(pred: np.ndarray, truth: np.ndarray) -> float:
@@ -406,11 +432,11 @@ def _holding_several(shared: np.ndarray) -> int:
     return int((within[1:, 1:].sum(axis=0) > 1).sum())
 
 
-def _check_masks(pred: torch.Tensor, truth: torch.Tensor, num_classes: int) -> None:
+def _check_masks(pred: torch.Tensor, truth: torch.Tensor, num_classes: int, ignore_index: int | None = None) -> None:
     """Refuse two masks that are not both what ``num_classes`` asks for."""
-    for name, mask in (("pred", pred), ("truth", truth)):
+    for name, mask, ignored in (("pred", pred, None), ("truth", truth, ignore_index)):
         _contract.tensor(name, mask)
-        _contract.mask(name, mask, num_classes, batch=True)
+        _contract.mask(name, mask, num_classes, batch=True, ignore_index=ignored)
     if pred.shape != truth.shape:
         raise ValueError(f"pred and truth must have one shape, but got {tuple(pred.shape)} and {tuple(truth.shape)}.")
 
@@ -420,10 +446,13 @@ def _nan_error(count: int) -> ValueError:
 
 
 def _check_ap_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
-    if isinstance(thresholds, (int, float)):
-        raise ValueError(f"thresholds must list IoU thresholds, such as ({thresholds},), but got {thresholds!r}.")
-    thresholds = tuple(thresholds)
-    if not thresholds or not all(0.5 <= threshold < 1 for threshold in thresholds):
+    given = thresholds.tolist() if isinstance(thresholds, (torch.Tensor, np.ndarray)) else thresholds
+    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
+        example = f"({given},)" if isinstance(given, (int, float)) else "(0.5, 0.75)"
+        raise ValueError(f"thresholds must list IoU thresholds, such as {example}, but got {thresholds!r}.")
+    thresholds = tuple(given)
+    numbers = all(isinstance(t, Real) and not isinstance(t, bool) for t in thresholds)
+    if not thresholds or not numbers or not all(0.5 <= threshold < 1 for threshold in thresholds):
         raise ValueError(
             f"thresholds must be IoU values of at least 0.5 and below 1, but got {thresholds!r}. "
             f"Below 0.5, an object may have several partners."

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from . import _kept
+from ._modes import without_prefixes
 from .checkpoints import read_checkpoint
 from .variants import MODELS, build
 
@@ -125,8 +126,9 @@ def load_model(path: str | Path) -> nn.Module:
     if name not in MODELS or config is None:
         raise ValueError(
             f"checkpoint '{path}' holds a model of the class {name}, and only {', '.join(MODELS)} can be built from a "
-            f"checkpoint alone. Build it yourself, and load read_checkpoint(path)['model'] into it."
+            f"checkpoint alone. Build it yourself, and load the weights into it: "
+            f"model.load_state_dict(read_checkpoint('{path}')['model'])."
         )
     model = build(name, config)
-    model.load_state_dict(content["best"] or content["model"])
+    model.load_state_dict(without_prefixes(content["best"] or content["model"]))
     return model.eval()

@@ -23,6 +23,7 @@ from ._checks import (
 )
 
 FLOAT32 = 4  # bytes
+DEEPEST = 32  # poolings
 
 
 class FeatureMap(NamedTuple):
@@ -119,9 +120,8 @@ def feature_maps(
     decoder 1 8 64 48
     logits 1 64 48
     """
-    channels, depth = _architecture(in_channels, num_classes, channels)
-    whole_number("height", height)
-    whole_number("width", width)
+    in_channels, num_classes, channels, depth = _architecture(in_channels, num_classes, channels)
+    height, width = whole_number("height", height), whole_number("width", width)
     lost = 0 if option("padding", padding, PADDINGS) == "same" else 4  # pixels that a block takes from each side
     (sides if padding == "same" else unpadded_sides)(height, width, depth)
     maps = [FeatureMap("image", in_channels, height, width)]
@@ -178,7 +178,7 @@ def parameters(
     >>> count["bottleneck"], sum(count.values())
     (14159872, 31037633)
     """
-    channels, depth = _architecture(in_channels, num_classes, channels)
+    in_channels, num_classes, channels, depth = _architecture(in_channels, num_classes, channels)
     option("norm", norm, NORMS)
     option("upsample", upsample, UPSAMPLES)
     option("skip", skip, SKIPS)
@@ -221,8 +221,7 @@ def double_conv_parameters(in_channels: int, out_channels: int, norm: str = "bat
     >>> double_conv_parameters(3, 64)
     38848
     """
-    whole_number("in_channels", in_channels)
-    whole_number("out_channels", out_channels)
+    in_channels, out_channels = whole_number("in_channels", in_channels), whole_number("out_channels", out_channels)
     per_channel = 1 if option("norm", norm, NORMS) == "none" else 2  # a bias, or a factor and an offset
     kernels = 9 * in_channels * out_channels + 9 * out_channels * out_channels
     return kernels + 2 * per_channel * out_channels
@@ -273,6 +272,7 @@ def multiply_adds(
     """
     maps = {m.part: m for m in feature_maps(height, width, in_channels, num_classes, channels, padding=padding)}
     weights = parameters(in_channels, num_classes, channels, norm="none", upsample=upsample, skip=skip)
+    num_classes = maps["logits"].channels  # a number of Python
     ring = 0 if padding == "same" else 2  # the first convolution of a block puts out so many rows and columns more
     cost = {}
     for part, count in weights.items():
@@ -340,7 +340,7 @@ def memory(
     >>> memory(8, 256, 256).weights / 2**20  # MiB
     118.39917373657227
     """
-    whole_number("batch", batch)
+    batch = whole_number("batch", batch)
     weights = FLOAT32 * sum(parameters(in_channels, num_classes, channels).values())
     values = 0  # of one image
     indices = 0  # of pooling, one image
@@ -390,7 +390,8 @@ def receptive_field(part: str, depth: int, position: int = 0, upsample: str = "t
     Raises
     ------
     ValueError
-        If ``part`` does not exist at this depth, or an option is unknown.
+        If ``part`` does not exist at this depth, ``depth`` or ``position`` is no whole number in its range, or an
+        option is unknown.
 
     References
     ----------
@@ -402,7 +403,9 @@ def receptive_field(part: str, depth: int, position: int = 0, upsample: str = "t
     >>> last - first + 1
     140
     """
-    whole_number("depth", depth)
+    depth, position = whole_number("depth", depth), whole_number("position", position, least=0)
+    if depth > DEEPEST:
+        raise ValueError(f"depth must be at most {DEEPEST}, where a side has {2**DEEPEST} pixels, but got {depth}.")
     option("upsample", upsample, UPSAMPLES)
     names = [f"encoder {i + 1}" for i in range(depth)] + ["bottleneck"]
     decoders = [f"decoder {i + 1}" for i in range(depth)]
@@ -425,8 +428,12 @@ def receptive_field(part: str, depth: int, position: int = 0, upsample: str = "t
     return first, last
 
 
-def _architecture(in_channels: int, num_classes: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int]:
-    whole_number("in_channels", in_channels)
-    whole_number("num_classes", num_classes)
+def _architecture(in_channels: int, num_classes: int, channels: Sequence[int]) -> tuple[int, int, tuple[int, ...], int]:
+    """Return the three as numbers of Python, which do not overflow as those of numpy do, and the depth."""
     channels = channel_list(channels)
-    return channels, len(channels) - 1
+    return (
+        whole_number("in_channels", in_channels),
+        whole_number("num_classes", num_classes),
+        channels,
+        len(channels) - 1,
+    )

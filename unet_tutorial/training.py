@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,10 +17,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from ._checks import number, option, whole_number
-from ._modes import mode
+from ._contract import FLOATS, counted, index, tensor
+from ._modes import computing, mode, unwrapped
 from .checkpoints import (
     FORMAT,
     architecture,
@@ -130,7 +133,8 @@ def evaluate(
         for every pixel: the loss then takes (logits, masks, weights).
     loss : callable, optional
         Takes (logits, masks) and returns a scalar, the mean over the batch.
-        `unet_tutorial.losses.CombinedLoss` if not given.
+        `unet_tutorial.losses.CombinedLoss` if not given. Pixels that it leaves out by its ``ignore_index`` do not
+        count for the IoU either: ``CombinedLoss(ignore_index=255)``, or PyTorch's ``nn.CrossEntropyLoss``.
     device : str or torch.device, optional
         Where to compute; the model is moved there. If not given, the model stays where it is.
     threshold : float, default 0.5
@@ -141,13 +145,14 @@ def evaluate(
     Returns
     -------
     Scores
-        Mean loss and mean IoU. Every image counts the same, also in a last, smaller batch.
+        Mean loss and mean IoU. Every image counts the same, also in a last, smaller batch. The IoU leaves out images
+        of which no pixel counts.
 
     Raises
     ------
     ValueError
         If the loader gives no batch, a batch is not a pair of tensors of one length, masks do not fit
-        the logits, or an argument is out of range.
+        the logits, the loss does not take what the batches hold, or an argument is out of range or of another kind.
     FloatingPointError
         If the loss is not finite.
 
@@ -158,24 +163,29 @@ def evaluate(
     >>> evaluate(nn.Identity(), [(logits, masks)]).iou  # 1 for the first, 1/2 for the second
     0.75
     """
-    loss = CombinedLoss() if loss is None else loss
-    metric = IoUMetric(threshold)
+    computing(model)
+    loss = _checked_loss(loss)
+    metric = IoUMetric(threshold, ignore_index=_ignored(loss))
     if device is not None:
         model.to(choose_device(device))
     where = next((p.device for p in model.parameters()), torch.device("cpu"))
     _check_precision(precision, where)
-    count, total_loss, total_iou = 0, 0.0, 0.0
+    count, judged, total_loss, total_iou = 0, 0, 0.0, 0.0
     with mode(model, training=False), torch.no_grad():
-        for batches, batch in enumerate(loader, start=1):
+        for batches, batch in enumerate(_iterated("loader", loader), start=1):
             images, *targets = _parts(batch, where)
+            _check_takes(loss, targets)
             logits = _forward(model, images, precision)  # (B, num_classes, H, W)
             value = _number(loss(logits, *targets), f"batch {batches} of the evaluation")
             count += len(images)
             total_loss += value * len(images)  # a batch's mean counts as often as it has images
-            total_iou += metric(logits, targets[0]) * len(images)
+            images_judged = _with_pixels(targets[0], metric.ignore_index)
+            if images_judged:
+                judged += images_judged
+                total_iou += metric(logits, targets[0]) * images_judged
     if count == 0:
         raise ValueError("loader must give at least one batch, but it is empty.")
-    return Scores(total_loss / count, total_iou / count)
+    return Scores(total_loss / count, total_iou / judged if judged else math.nan)
 
 
 def train_step(
@@ -194,7 +204,7 @@ def train_step(
     Parameters
     ----------
     model : torch.nn.Module
-        In train mode, on the device of the batch.
+        In train mode. The batch is moved to its device.
     optimizer : torch.optim.Optimizer
         Of the model's parameters.
     images : torch.Tensor
@@ -219,7 +229,8 @@ def train_step(
     Raises
     ------
     ValueError
-        If the loss returns something else than one number, or refuses the masks.
+        If the loss returns something else than one number, does not take what the batch holds, or refuses the masks,
+        or an argument is out of range or of another kind.
     FloatingPointError
         If the loss is not finite, or the gradient that is to be clipped. No parameter is changed then.
 
@@ -233,8 +244,24 @@ def train_step(
     >>> after < before
     True
     """
+    device = next((p.device for p in computing(model).parameters()), torch.device("cpu"))
+    for name, part in zip(("images", *["targets"] * len(targets)), (images, *targets), strict=True):
+        tensor(name, part)
+        if part.ndim == 0 or len(part) != len(images) or len(part) == 0:
+            raise ValueError(
+                f"{name} must be of as many images as the batch has, at least one, but got {tuple(part.shape)}."
+            )
+    images, *parts = (part.to(device) for part in (images, *targets))
+    loss = _checked_loss(loss)
+    _check_takes(loss, parts)
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"optimizer must be a built one, such as torch.optim.AdamW(model.parameters()), but got {optimizer!r}."
+        )
+    _check_precision(precision, images.device)
+    clip_norm = None if clip_norm is None else number("clip_norm", clip_norm, above_zero=True)
     scaler = torch.amp.GradScaler(images.device.type, enabled=False) if scaler is None else scaler
-    value = loss(_forward(model, images, precision), *targets)
+    value = loss(_forward(model, images, precision), *parts)
     before = _number(value, where)
     optimizer.zero_grad()
     scaler.scale(value).backward()
@@ -294,7 +321,8 @@ def fit(
         `functools.partial`.
     loss : callable, optional
         Takes (logits, masks) and returns a scalar, the mean over the batch.
-        `unet_tutorial.losses.CombinedLoss` if not given.
+        `unet_tutorial.losses.CombinedLoss` if not given. Pixels that it leaves out by its ``ignore_index`` do not
+        count for the IoU either: ``CombinedLoss(ignore_index=255)``, or PyTorch's ``nn.CrossEntropyLoss``.
     clip_norm : float, optional
         Shorten the gradient to this length where it is longer: one number for all parameters together.
     precision : {"float32", "bfloat16", "float16"}, default "float32"
@@ -310,7 +338,8 @@ def fit(
         One cycle is best at its end: to stop early, a constant learning rate is the better company.
     checkpoint : str or pathlib.Path, optional
         A file that always holds the training as it was after the last whole epoch, from before the first one on.
-        A file that is there is replaced. `unet_tutorial.pretrained.load_model` makes a model of it.
+        A file that is there is replaced. `unet_tutorial.pretrained.load_model` makes a model of it. The weights have
+        the names that they have in the model itself, also where `torch.compile` or ``nn.DataParallel`` is around it.
     resume : bool, default False
         Go on from ``checkpoint``. Weights and random numbers are taken from there, and an epoch that was cut
         short begins again. The model, the loaders and all options must be those of the beginning.
@@ -330,9 +359,11 @@ def fit(
     Raises
     ------
     ValueError
-        If an argument is out of range or unknown, a loader is empty or does not know its length, a batch is
-        not a pair of tensors of one length, masks do not fit the logits, the precision is not to be had on the
-        device, or the checkpoint cannot be read, or is of another model or of another recipe.
+        If an argument is out of range, unknown or of another kind, a loader is empty, does not know its length or
+        gives another number of batches, a batch is not a pair of tensors of one length, masks do not fit the logits,
+        the loss does not take what the batches hold, the precision is not to be had on the device, or the checkpoint
+        cannot be read, or is of another model or of another recipe. The first batch of ``val_loader`` and the images
+        to ``watch`` are tried before the first step.
     FloatingPointError
         If the loss is not finite, or the gradient that is to be clipped. The parameters are then those from before
         that step, but the running averages of a batch normalization have already seen the batch.
@@ -344,6 +375,9 @@ def fit(
     as the data set does not draw random numbers itself. A training that was resumed ends with the very weights of
     one that was never interrupted, unless random numbers are drawn in workers that the loader keeps
     (``persistent_workers=True``). On a GPU, the last digits may differ in both cases.
+
+    A resumed training has to have the same loss. A function without a name of its own, such as a ``lambda``, is known
+    by what it was compiled to, so it counts as another one under another version of Python.
 
     For `torch.compile`, call ``model.compile()`` before. It needs a C++ compiler and some ten seconds at the start.
 
@@ -364,19 +398,20 @@ def fit(
     >>> history.epochs, len(history.val_iou)
     (2, 2)
     """
-    loss = CombinedLoss() if loss is None else loss
+    computing(model)
+    loss = _checked_loss(loss)
     loaders = (train_loader, val_loader)
     recipe: dict[str, Any] = {
         "epochs": whole_number("epochs", epochs),
         "batches": _length("train_loader", train_loader),
         "learning_rate": number("learning_rate", learning_rate, above_zero=True),
         "schedule": option("schedule", schedule, SCHEDULES),
-        "loss": _name(loss, getattr(loss, "__dict__", {})),
+        "loss": _name(loss),
         "clip_norm": None if clip_norm is None else number("clip_norm", clip_norm, above_zero=True),
         "precision": precision,
         "channels_last": bool(channels_last),
         "patience": None if patience is None else whole_number("patience", patience),
-        "watch": None if watch is None else _fingerprint(watch),
+        "watch": None if watch is None else _watched(watch),
     }
     _length("val_loader", val_loader)
     if checkpoint is None and resume:
@@ -384,26 +419,27 @@ def fit(
     device = choose_device(device)
     _check_precision(precision, device)
     state = _start(model, optimizer, recipe, device)
-    recipe["optimizer"] = _name(state.optimizer, state.optimizer.defaults)
+    recipe["optimizer"] = _name(state.optimizer)
     history, best = History(), None
     for loader in loaders:
         # A loader that keeps its workers draws a seed for them when it is gone through for the first time, and then
         # never again. Drawn here, it counts the same for a training that begins and for one that goes on.
         if getattr(loader, "persistent_workers", False):
             iter(loader)
-    if checkpoint is not None and resume:
-        history, best = _restore(checkpoint, state, recipe, loaders)
-    elif checkpoint is not None:
-        _save(checkpoint, state, recipe, loaders, history, best)
-        read_checkpoint(checkpoint)  # what cannot be read again is to be known now, and not when it is needed
     options: dict[str, Any] = {"loss": loss, "precision": precision, "clip_norm": clip_norm, "scaler": state.scaler}
     step = partial(train_step, model, state.optimizer, **options)
     batches = recipe["batches"]
     try:
+        _try_out(model, loaders, loss, precision, watch)
+        if checkpoint is not None and resume:
+            history, best = _restore(checkpoint, state, recipe, loaders)
+        elif checkpoint is not None:
+            _save(checkpoint, state, recipe, loaders, history, best)
+            read_checkpoint(checkpoint)  # what cannot be read again is to be known now, and not when it is needed
         with mode(model, training=True), _bar(epochs * batches, history.epochs * batches, progress) as bar:
             while history.epochs < epochs and (patience is None or _since_best(history) < patience):
                 bar.set_description(f"epoch {history.epochs + 1}/{epochs}")
-                train_loss = _epoch(step, state, train_loader, device, history.epochs + 1, bar)
+                train_loss = _epoch(step, state, train_loader, batches, history.epochs + 1, bar)
                 scores = evaluate(model, val_loader, loss=loss, precision=precision)
                 seen = [] if watch is None else [_probabilities(model, watch, precision)]
                 history = _extended(history, train_loss, scores, seen)
@@ -413,10 +449,10 @@ def fit(
                     _save(checkpoint, state, recipe, loaders, history, best)
                 bar.set_postfix(train_loss=f"{train_loss:.4f}", val_iou=f"{scores.iou:.4f}")
     except KeyboardInterrupt:
-        hint = "" if checkpoint is None else " Go on with resume=True."
+        hint = " Go on with resume=True." if checkpoint is not None and Path(checkpoint).is_file() else ""
         warnings.warn(f"training was interrupted after {history.epochs} of {epochs} epochs.{hint}", stacklevel=2)
     if best is not None:
-        model.load_state_dict(best)
+        state.model.load_state_dict(best)
     return history
 
 
@@ -430,8 +466,8 @@ def try_learning_rates(
 ) -> dict[float, History]:
     """Train the same network anew with each of several learning rates, all else being equal.
 
-    Every training begins with the random numbers as they are at the call: with the same weights, and with the same
-    order of the images.
+    Every training begins with the random numbers as they are at the call, those of the loaders too: with the same
+    weights, and with the same images in the same order.
 
     Parameters
     ----------
@@ -453,7 +489,8 @@ def try_learning_rates(
     Raises
     ------
     ValueError
-        If there is no learning rate, or `fit` refuses something.
+        If there is no learning rate, or one is there twice, ``build`` does not build a network, or `fit` refuses
+        something.
     FloatingPointError
         If a learning rate is so large that the loss is no longer finite.
 
@@ -467,13 +504,22 @@ def try_learning_rates(
     >>> {rate: history.epochs for rate, history in tried.items()}
     {0.0001: 2, 0.01: 2}
     """
-    learning_rates = [number("learning_rates", rate, above_zero=True) for rate in learning_rates]
-    if not learning_rates:
-        raise ValueError("learning_rates must hold at least one learning rate, but it is empty.")
+    if isinstance(build, nn.Module) or not callable(build) or not _takes(build):
+        raise ValueError(
+            f"build must be a function that builds the network anew, such as lambda: UNet(1), but got "
+            f"{type(build).__name__}."
+        )
+    rates = learning_rates.tolist() if hasattr(learning_rates, "tolist") else learning_rates  # an array
+    if isinstance(rates, (str, bytes)) or not isinstance(rates, Sequence):
+        raise ValueError(f"learning_rates must list learning rates, such as (0.001, 0.01), but got {rates!r}.")
+    rates = [number("learning_rates", rate, above_zero=True) for rate in rates]
+    if not rates or len(set(rates)) < len(rates):
+        wrong = "one is there twice" if rates else "it is empty"
+        raise ValueError(f"learning_rates must hold at least one learning rate, each once, but {wrong}.")
     loaders = (train_loader, val_loader)
     beginning = random_states(loaders)
     tried = {}
-    for rate in learning_rates:
+    for rate in rates:
         set_random_states(beginning, loaders)
         tried[rate] = fit(build(), train_loader, val_loader, learning_rate=rate, **options)
     return tried
@@ -482,7 +528,7 @@ def try_learning_rates(
 class _State(NamedTuple):
     """What changes from step to step, and has to be kept to go on."""
 
-    model: nn.Module
+    model: nn.Module  # itself, without what is around it
     optimizer: Optimizer
     scheduler: LRScheduler
     scaler: torch.amp.GradScaler  # does nothing but for float16
@@ -491,6 +537,10 @@ class _State(NamedTuple):
 def _start(
     model: nn.Module, optimizer: Callable[..., Optimizer], recipe: dict[str, Any], device: torch.device
 ) -> _State:
+    if not callable(optimizer) and not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"optimizer must be what builds an optimizer, such as torch.optim.AdamW, but got {optimizer!r}."
+        )
     if isinstance(optimizer, Optimizer):
         raise ValueError(
             f"optimizer must be what builds an optimizer, but got a built {type(optimizer).__name__}. "
@@ -499,20 +549,50 @@ def _start(
     model.to(device)
     if recipe["channels_last"]:
         model.to(memory_format=torch.channels_last)  # convolutions follow their weights, whatever the images are
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise ValueError(
+            f"model must have weights that can be trained, but {type(unwrapped(model)).__name__} has none: either no "
+            f"parameter at all, or all are frozen (requires_grad=False)."
+        )
     stepper, steps = optimizer(model.parameters(), lr=recipe["learning_rate"]), recipe["epochs"] * recipe["batches"]
+    if not isinstance(stepper, Optimizer):
+        raise ValueError(f"optimizer must build a torch.optim.Optimizer, but built {type(stepper).__name__}.")
     scheduler: LRScheduler
     if recipe["schedule"] == "constant":
         scheduler = ConstantLR(stepper, factor=1.0)
     else:
         scheduler = OneCycleLR(stepper, max_lr=recipe["learning_rate"], total_steps=steps, cycle_momentum=False)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe["precision"] == "float16")
-    return _State(model, stepper, scheduler, scaler)
+    return _State(unwrapped(model), stepper, scheduler, scaler)
 
 
-def _epoch(step: Callable, state: _State, loader: Iterable, device: torch.device, epoch: int, bar: tqdm) -> float:
+def _try_out(model: nn.Module, loaders: tuple, loss: Loss, precision: str, watch: torch.Tensor | None) -> None:
+    """Refuse what would be found only after the first epoch, and leave model and random numbers as they were."""
+    states = random_states(loaders)
+    metric = IoUMetric(ignore_index=_ignored(loss))
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    with mode(model, training=False), torch.no_grad():
+        for batch in loaders[1]:
+            images, *targets = _parts(batch, device)
+            _check_takes(loss, targets)
+            logits = _forward(model, images, precision)
+            loss(logits, *targets)
+            metric(logits, targets[0])
+            break
+    if watch is not None:
+        _probabilities(model, watch, precision)
+    set_random_states(states, loaders)
+
+
+def _epoch(step: Callable, state: _State, loader: Iterable, expected: int, epoch: int, bar: tqdm) -> float:
     """Go through the training data once, and return the mean loss over its images."""
-    count, total = 0, 0.0
-    for batches, batch in enumerate(loader, start=1):
+    count, total, batches = 0, 0.0, 0
+    device = next(state.model.parameters()).device
+    for batch in loader:
+        batches += 1
+        if batches > expected:
+            break
         images, *targets = _parts(batch, device)
         scale = state.scaler.get_scale()
         value = step(images, *targets, where=f"batch {batches} of epoch {epoch}")
@@ -521,6 +601,13 @@ def _epoch(step: Callable, state: _State, loader: Iterable, device: torch.device
         count += len(images)
         total += value * len(images)
         bar.update()
+    if batches != expected:
+        gave = f"{batches}" if batches < expected else "more"
+        raise ValueError(
+            f"train_loader must give as many batches as its length says, {expected}, or the schedule of the learning "
+            f"rate is wrong, but in epoch {epoch} it gave {gave}. A loader that is made anew in every epoch helps, or "
+            f"a list of its batches."
+        )
     return total / count
 
 
@@ -573,24 +660,70 @@ def _restore(path: str | Path, state: _State, recipe: dict[str, Any], loaders: t
     return History(**content["history"]), content["best"]
 
 
-def _fingerprint(images: object) -> str:
-    """Name images by their content, so that a resumed training watches the same ones."""
-    if not isinstance(images, torch.Tensor) or images.ndim != 4 or len(images) == 0 or not images.is_floating_point():
+def _watched(images: Any) -> str:
+    """Name the images to watch by their content, so that a resumed training watches the same ones."""
+    if not isinstance(images, torch.Tensor) or images.ndim != 4 or len(images) == 0 or images.dtype not in FLOATS:
         came = f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, torch.Tensor) else repr(images)
         raise ValueError(
             f"watch must be images, floating point of shape (B, in_channels, H, W), but got {came}. "
             f"For one image, pass image[None]."
         )
-    pixels = images.detach().float().cpu().contiguous().numpy().tobytes()
-    return f"images of shape {tuple(images.shape)}, sha256 {hashlib.sha256(pixels).hexdigest()[:12]}"
+    tensor("watch", images)
+    if not images.isfinite().all():
+        raise ValueError("watch must hold finite numbers, but some are NaN or infinite.")
+    return _fingerprint(images, "images")
 
 
-def _name(thing: object, settings: Mapping[str, Any]) -> str:
-    """Name an optimizer or a loss with its settings, as far as they are plain: ``FocalLoss(gamma=2.0)``."""
-    plain = (int, float, str, tuple, type(None))
-    kept = {k: v for k, v in settings.items() if isinstance(v, plain) and k not in ("lr", "training") and k[0] != "_"}
-    name = getattr(thing, "__qualname__", type(thing).__name__)
-    return f"{name}({', '.join(f'{key}={value}' for key, value in kept.items())})"
+def _fingerprint(values: torch.Tensor, what: str) -> str:
+    content = values.detach().double().cpu().contiguous().numpy().tobytes()
+    return f"{what} of shape {tuple(values.shape)}, sha256 {hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def _name(thing: Any) -> str:
+    """Name an optimizer, a loss or what they are made of, with all settings: ``FocalLoss(gamma=2.0, alpha=None)``."""
+    if thing is None or isinstance(thing, (bool, int, float, str)):
+        return repr(thing) if isinstance(thing, str) else str(thing)
+    if isinstance(thing, (list, tuple)):
+        return f"({', '.join(map(_name, thing))})"
+    if isinstance(thing, Mapping):
+        return f"({', '.join(f'{key}={_name(value)}' for key, value in thing.items())})"
+    if isinstance(thing, torch.Tensor):
+        return _fingerprint(thing, "numbers")
+    if isinstance(thing, partial):
+        return _called(_name(thing.func), thing.keywords, thing.args)
+    if isinstance(thing, Optimizer):
+        return _called(type(thing).__name__, {k: v for k, v in thing.defaults.items() if k != "lr"})
+    if isinstance(thing, nn.Module):
+        buffers = {name: value for name, value in thing.named_buffers(recurse=False)}
+        return _called(type(thing).__name__, _settings(thing) | buffers | dict(thing.named_children()))
+    if hasattr(thing, "__code__"):  # a function
+        return _called(thing.__qualname__, {} if thing.__qualname__.isidentifier() else _compiled(thing))
+    if hasattr(thing, "__func__"):  # a method
+        return f"{_name(thing.__self__)}.{thing.__name__}"
+    return _called(getattr(thing, "__qualname__", type(thing).__name__), _settings(thing))
+
+
+def _called(name: str, settings: Mapping[str, Any], arguments: Sequence = ()) -> str:
+    parts = [*map(_name, arguments), *(f"{key}={_name(value)}" for key, value in settings.items())]
+    return f"{name}({', '.join(parts)})"
+
+
+def _settings(thing: object) -> dict[str, Any]:
+    """Return the public attributes that an object was given."""
+    own = vars(thing) if hasattr(thing, "__dict__") and not isinstance(thing, type) else {}
+    return {key: value for key, value in own.items() if key[0] != "_" and key != "training" and not callable(value)}
+
+
+def _compiled(function: Any) -> dict[str, Any]:
+    """Return what tells one lambda from another: a digest of its code, and the values that it has from outside."""
+    code, inside = function.__code__, [function.__code__]
+    for part in inside:  # grows while functions within the function are found
+        inside += [one for one in part.co_consts if hasattr(one, "co_code")]
+    said = [(part.co_code, part.co_names, [c for c in part.co_consts if not hasattr(c, "co_code")]) for part in inside]
+    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+    closed = {name: cell.cell_contents for name, cell in cells}
+    closed = {name: value for name, value in closed.items() if not isinstance(value, (list, dict, set))}  # they change
+    return {"code": hashlib.sha256(repr(said).encode()).hexdigest()[:12], **closed}
 
 
 def _bar(steps: int, done: int, progress: bool) -> tqdm:
@@ -599,6 +732,7 @@ def _bar(steps: int, done: int, progress: bool) -> tqdm:
 
 
 def _length(name: str, loader: Any) -> int:
+    _iterated(name, loader)
     try:
         length = len(loader)
     except TypeError as error:
@@ -614,27 +748,89 @@ def _length(name: str, loader: Any) -> int:
     return length
 
 
-def _parts(batch: Any, device: torch.device) -> list[torch.Tensor]:
+def _iterated(name: str, loader: Any) -> Iterable:
+    """Return what gives batches; refuse what does not, or what would give a picture or its letters one by one."""
+    if isinstance(loader, (torch.Tensor, str, bytes, Mapping)) or not hasattr(type(loader), "__iter__"):
+        hint = " Pass DataLoader(data, batch_size=...)." if isinstance(loader, Dataset) else ""
+        raise ValueError(
+            f"{name} must give batches of images and masks, as a DataLoader or a list of pairs does, but got "
+            f"{type(loader).__name__}.{hint}"
+        )
+    return loader
+
+
+def _parts(batch: Any, device: torch.device | None) -> list[torch.Tensor]:
     """Return a batch's images and masks, and the weights where there are some, on the device."""
     tensors = isinstance(batch, (tuple, list)) and all(isinstance(part, torch.Tensor) for part in batch)
     if not tensors or len(batch) not in (2, 3):
         came = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
         raise ValueError(f"a batch must be a pair of tensors (images, masks), but the loader gave {came}.")
     images, masks, *weights = batch
-    if len(images) != len(masks):
-        raise ValueError(f"a batch must have one mask an image, but got {len(images)} images and {len(masks)} masks.")
+    for name, part in zip(("images", "masks", "weights"), batch, strict=False):
+        tensor(name, part)
+    if images.ndim == 0 or masks.ndim == 0 or len(images) != len(masks) or len(images) == 0:
+        counts = [len(part) if part.ndim else "no axis of" for part in (images, masks)]
+        raise ValueError(f"a batch must have one mask an image, but got {counts[0]} images and {counts[1]} masks.")
     if weights and weights[0].shape[-2:] != masks.shape[-2:]:
         raise ValueError(
             f"the weights of a batch must have the masks' height and width {tuple(masks.shape[-2:])}, "
             f"but have {tuple(weights[0].shape[-2:])}."
         )
-    return [part.to(device) for part in batch]
+    return [part if device is None else part.to(device) for part in batch]
+
+
+def _checked_loss(loss: Any) -> Loss:
+    """Return the loss, or that which is meant if none is given."""
+    if loss is None:
+        return CombinedLoss()
+    if not callable(loss) or isinstance(loss, type):
+        came = f"the class {loss.__name__}. Build it: {loss.__name__}()" if isinstance(loss, type) else repr(loss)
+        raise ValueError(f"loss must be what computes a loss from logits and masks, such as dice_loss, but got {came}.")
+    return loss
+
+
+def _ignored(loss: Any) -> int | None:
+    """Return which pixels the loss leaves out: so the metric leaves out the same."""
+    settings = loss.keywords if isinstance(loss, partial) else {}
+    return index("ignore_index", settings.get("ignore_index", getattr(loss, "ignore_index", None)))
+
+
+def _check_takes(loss: Loss, targets: Sequence[torch.Tensor]) -> None:
+    """Refuse a loss that does not take as many parts as the batches have."""
+    function = loss.forward if isinstance(loss, nn.Module) else loss
+    if not _takes(function, None, *targets):
+        what = "masks and weights" if len(targets) == 2 else "masks alone"
+        cure = "a loss that takes weights, such as weighted_cross_entropy" if len(targets) == 2 else "another loss"
+        raise ValueError(
+            f"loss must take what the batches hold, logits, {what}, but "
+            f"{getattr(loss, '__name__', type(loss).__name__)} does not. Pass {cure}."
+        )
+
+
+def _takes(function: Callable, *arguments: Any) -> bool:
+    """Whether a function can be called with these arguments, as far as it says."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # written in C: it says itself what it wants
+        return True
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
+
+
+def _with_pixels(masks: torch.Tensor, ignore_index: int | None) -> int:
+    """Return how many images of a batch have a pixel that counts."""
+    counted_ones = counted(masks, ignore_index)
+    return len(masks) if counted_ones is None else int(counted_ones.flatten(1).any(1).sum())
 
 
 def _number(value: torch.Tensor, where: str) -> float:
     """Return the loss of a batch as a number of Python: the only one that a step reads back, or a GPU would wait."""
-    if value.ndim != 0:
-        raise ValueError(f"loss must return one number a batch, but returned the shape {tuple(value.shape)}.")
+    if not isinstance(value, torch.Tensor) or value.ndim != 0:
+        came = f"the shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
+        raise ValueError(f"loss must return one number a batch, but returned {came}.")
     result = value.item()
     if not math.isfinite(result):
         raise FloatingPointError(

@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from . import _checks
 from ._checks import (
+    PADDINGS,
     SKIPS,
     UPSAMPLES,
     channel_list,
@@ -21,7 +23,9 @@ from ._checks import (
     unpadded_sides,
     whole_number,
 )
-from .blocks import BLOCKS
+from ._contract import FLOATS, dense, same_numbers
+from ._modes import checked
+from .blocks import BLOCKS, check_joined
 
 CHANNELS = _checks.CHANNELS  #: The channels of the paper, and of its bottleneck.
 
@@ -67,7 +71,7 @@ class Encoder(nn.Module):
     ):
         super().__init__()
         make = BLOCKS[option("block", block, BLOCKS)]
-        widths = [in_channels, *channel_list(channels, bottleneck=False)]
+        widths = [whole_number("in_channels", in_channels), *channel_list(channels, bottleneck=False)]
         stages = [] if first is None else [first]
         stages += [make(a, b, norm, padding) for a, b in itertools.pairwise(widths[len(stages) :])]
         self.stages = nn.ModuleList(stages)
@@ -78,6 +82,7 @@ class Encoder(nn.Module):
         for stage in self.stages:
             x = stage(x)  # (B, channels[i], H / 2**i, W / 2**i)
             skips.append(x)  # kept before pooling, while the position is still exact
+            _check_pooled(x)
             x = self.pool(x)  # (B, channels[i], H / 2**(i+1), W / 2**(i+1)), rounded down
         return x, skips
 
@@ -135,7 +140,7 @@ class DecoderBlock(nn.Module):
         padding: str = "same",
     ):
         super().__init__()
-        self.in_channels = whole_number("in_channels", in_channels)
+        self.in_channels = in_channels = whole_number("in_channels", in_channels)
         out_channels = whole_number("out_channels", out_channels)
         self.skip = option("skip", skip, SKIPS)
         self.skip_channels = whole_number("skip_channels", out_channels if skip_channels is None else skip_channels)
@@ -171,11 +176,13 @@ class DecoderBlock(nn.Module):
         return self.block(x)  # (B, out_channels, H, W); without padding (B, out_channels, 2h - 4, 2w - 4)
 
     def _check(self, x: torch.Tensor, skip: torch.Tensor) -> None:
-        if x.shape[1] != self.in_channels or skip.shape[1] != self.skip_channels:
+        axes = [part.shape[1] if isinstance(part, torch.Tensor) and part.ndim == 4 else None for part in (x, skip)]
+        if None not in axes and axes != [self.in_channels, self.skip_channels]:
             raise ValueError(
                 f"this DecoderBlock takes features with {self.in_channels} channels and a skip connection with "
                 f"{self.skip_channels}, but got {x.shape[1]} and {skip.shape[1]}."
             )
+        check_joined(self, x, skip, self.in_channels, self.skip_channels, next(self.parameters()))
         if self.padding == "same":  # otherwise center_crop looks at the sizes
             joinable(x.shape[-2:], skip.shape[-2:])
 
@@ -254,7 +261,8 @@ class EncoderDecoder(nn.Module):
     Raises
     ------
     ValueError
-        At the call, if the images are not a floating point tensor (B, in_channels, H, W), have a side below
+        If the config lacks something, or a part is no module; at the call, if the images are not a floating point
+        tensor (B, in_channels, H, W), have a side below
         ``2**depth`` (without padding: one that does not come out even), or leave batch normalization a single value to
         average in training (one image that is 1x1 at the bottleneck).
 
@@ -275,13 +283,17 @@ class EncoderDecoder(nn.Module):
         padding: str = "same",
     ):
         super().__init__()
-        self.config, self.padding = dict(config), padding
+        _check_config(config)
+        for name, part in (("encoder", encoder), ("bottleneck", bottleneck), ("decoder", decoder)):
+            checked(part, name)
+        self.config, self.padding = dict(config), option("padding", padding, PADDINGS)
         self.depth = len(config["channels"]) - 1
         self.encoder, self.bottleneck, self.decoder = encoder, bottleneck, decoder
         self.head = nn.Conv2d(config["channels"][0], config["num_classes"], kernel_size=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         check_images(x, self.config["in_channels"], self.depth, self.padding)
+        same_numbers("images", x, self.head.weight)
         _check_batch_statistics(x, self.bottleneck, self.depth)
         x, skips = self.encoder(x)  # (B, channels[-2], H / 2**depth, W / 2**depth)
         x = self.bottleneck(x)  # (B, channels[-1], H / 2**depth, W / 2**depth)
@@ -347,9 +359,23 @@ def contracting_path(
     >>> len(encoder.stages)
     1
     """
+    _check_config(config)
+    option("block", block, BLOCKS)
     *stages, before, last = config["channels"]
     encoder = Encoder(config["in_channels"], (*stages, before), block, norm, padding, first)
     return encoder, BLOCKS[block](before, last, norm, padding)
+
+
+def _check_config(config: Any) -> None:
+    """Refuse what is not, or does not contain, what `common_config` returns."""
+    if not isinstance(config, Mapping):
+        raise ValueError(f"config must be a dict as common_config returns it, but got {type(config).__name__}.")
+    missing = [name for name in ("in_channels", "num_classes", "channels") if name not in config]
+    if missing:
+        raise ValueError(
+            f"config must hold in_channels, num_classes and channels, but {', '.join(missing)} is missing."
+        )
+    common_config(config["in_channels"], config["num_classes"], config["channels"])
 
 
 class UNet(EncoderDecoder):
@@ -456,6 +482,15 @@ def center_crop(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     >>> center_crop(torch.arange(6).view(1, 6), (1, 2))
     tensor([[2, 3]])
     """
+    if not isinstance(x, torch.Tensor) or x.ndim < 2:
+        came = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
+        raise ValueError(f"x must be a torch tensor (..., H, W), but got {came}.")
+    if x.layout is not torch.strided or x.is_nested:
+        dense("x", x)
+    given = size.tolist() if isinstance(size, np.ndarray) else size
+    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence) or len(given) != 2:
+        raise ValueError(f"size must be (height, width), but got {size!r}.")
+    size = [whole_number(f"the {side} in size", n) for side, n in zip(("height", "width"), given, strict=True)]
     cuts = [have - want for have, want in zip(x.shape[-2:], size, strict=True)]
     if any(cut < 0 or cut % 2 for cut in cuts):
         raise ValueError(
@@ -495,12 +530,21 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int, padding: str = "
             f"images must be a torch tensor, but got {type(x).__name__}. "
             f"Convert them, for example torch.as_tensor(images)."
         )
+    in_channels, depth = whole_number("in_channels", in_channels), whole_number("depth", depth, least=0)
+    option("padding", padding, PADDINGS)
+    if x.layout is not torch.strided or x.is_quantized or x.is_nested:
+        dense("images", x)
     shape = tuple(x.shape)
     if x.ndim != 4:
         hint = " Add the missing axis with image.unsqueeze(0)." if x.ndim == 3 else ""
         raise ValueError(f"images must have the shape (B, {in_channels}, H, W), but got {shape}.{hint}")
     if shape[1] != in_channels:
         plural = "channel" if in_channels == 1 else "channels"
+        if shape[3] == in_channels:
+            raise ValueError(
+                f"images must have the shape (B, {in_channels}, H, W), channels first, but got {shape}. "
+                f"Bring the channels forward with images.permute(0, 3, 1, 2)."
+            )
         raise ValueError(
             f"images must have {in_channels} {plural}, but got shape {shape} with {shape[1]}. "
             f"Build the model with in_channels={shape[1]}, or convert the images."
@@ -509,8 +553,21 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int, padding: str = "
         raise ValueError(
             f"images must be floating point, but got {x.dtype}. Convert them, for example images.float() / 255."
         )
+    if x.dtype not in FLOATS:
+        raise ValueError(f"images must be of 16 bits or more, but got {x.dtype}. Convert them with images.float().")
+    if shape[0] == 0:
+        raise ValueError(f"images must hold at least one image, but got shape {shape}.")
     check_sides = sides if padding == "same" else unpadded_sides
     check_sides(shape[2], shape[3], depth)
+
+
+def _check_pooled(x: torch.Tensor) -> None:
+    """Refuse a map that pooling would leave nothing of."""
+    if min(x.shape[-2:]) < 2:
+        raise ValueError(
+            f"a map must have at least 2 pixels a side to be pooled, but has {x.shape[-2]}x{x.shape[-1]}. Use a larger "
+            f"image, or fewer stages."
+        )
 
 
 def _check_batch_statistics(x: torch.Tensor, bottleneck: nn.Module, depth: int) -> None:
@@ -551,5 +608,8 @@ def check_count(skips: Sequence[torch.Tensor], stages: int) -> None:
     ...
     ValueError: this decoder needs 2 skip connections, but got 1.
     """
+    stages = whole_number("stages", stages)
+    if not isinstance(skips, (list, tuple)):
+        raise ValueError(f"skips must list {stages} skip connections, but got {type(skips).__name__}.")
     if len(skips) != stages:
         raise ValueError(f"this decoder needs {stages} skip connections, but got {len(skips)}.")

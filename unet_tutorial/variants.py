@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ._checks import channel_list, option
+from ._contract import features
 from .blocks import AttentionGate, SeparableConvBlock
 from .unet import CHANNELS, Decoder, DecoderBlock, EncoderDecoder, UNet, check_count, common_config, contracting_path
 
@@ -241,6 +242,8 @@ class NestedDecoder(nn.Module):
 
     def forward(self, x: torch.Tensor, skips: Sequence[torch.Tensor]) -> torch.Tensor:
         check_count(skips, len(self.columns))
+        for block, skip in zip(self.columns[0], skips, strict=True):
+            features("skip", skip, block.skip_channels, next(block.parameters()), "NestedDecoder")
         rows = [[skip] for skip in skips]  # of every stage, finest first, its nodes so far
         column = [*skips, x]
         for blocks in self.columns:
@@ -399,6 +402,8 @@ def build(name: str, config: Mapping[str, Any]) -> EncoderDecoder:
     <All keys matched successfully>
     """
     model = MODELS[option("name", name, MODELS)]
+    if not isinstance(config, Mapping):
+        raise ValueError(f"config must be a dict of the model's arguments, but got {type(config).__name__}.")
     arguments = list(inspect.signature(model).parameters)
     for argument in config:
         option(f"an argument of {name}", argument, arguments)

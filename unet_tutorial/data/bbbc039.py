@@ -10,17 +10,18 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pooch
 import requests
-from scipy import ndimage
-from skimage import io
 
-from .._checks import option
+from .._checks import file_path, option
+from .meaning import connected_parts
 from .pictures import InstanceDataset
+from .reading import read_image, read_mask
 
 VARIABLE = "UNET_TUTORIAL_DATA"
 ADDRESS = "https://data.broadinstitute.org/bbbc/BBBC039/"
@@ -30,6 +31,7 @@ ARCHIVES = {  # name and sha256
     "metadata.zip": "a2c1f900bed9ba92a99553efd4c2ae98598433691c7401d818653ab61110deb2",
 }
 DOWNLOAD = 81  # MB, the archives together
+ABANDONED = 3600  # seconds after which nobody unpacks any more
 SPACE = 250  # MB, for the archives and what is in them
 SPLITS = {"train": "training.txt", "val": "validation.txt", "test": "test.txt"}  #: The list of each split.
 
@@ -133,6 +135,8 @@ def fetch_nuclei(*, address: str = ADDRESS, progress: bool = True) -> Path:
     except ConnectionError:
         raise
     except OSError as error:
+        if _missing(folder) is None:  # another notebook fetched it meanwhile, and cleared the downloads away
+            return folder
         raise OSError(
             f"the nuclei (BBBC039) are not on this computer, and '{folder.parent}' could not take them ({error}). Make "
             f"room for {SPACE} MB there, or permit writing, and run this again. {_by_hand(address)}"
@@ -167,16 +171,13 @@ def decode_instances(mask: np.ndarray) -> np.ndarray:
     array([[1, 1, 0, 2],
            [3, 3, 0, 2]])
     """
-    right = isinstance(mask, np.ndarray) and mask.dtype.kind in "iu" and mask.size
+    plain = isinstance(mask, np.ndarray) and not isinstance(mask, np.ma.MaskedArray)
+    right = plain and mask.dtype.kind in "iu" and mask.size
     if not right or not (mask.ndim == 2 or (mask.ndim == 3 and mask.shape[2] in (3, 4))):
         came = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise ValueError(f"mask must be whole numbers of shape (H, W), (H, W, 3) or (H, W, 4), but got {came}.")
     colours = mask if mask.ndim == 2 else mask[..., 0]  # (H, W)
-    instances = np.zeros(colours.shape, dtype=np.int64)
-    for colour in np.unique(colours[colours != 0]):
-        parts, _ = ndimage.label(colours == colour)  # neighbours share a side
-        instances[parts > 0] = parts[parts > 0] + instances.max()
-    return instances
+    return connected_parts(colours)
 
 
 class NucleiDataset(InstanceDataset):
@@ -201,7 +202,7 @@ class NucleiDataset(InstanceDataset):
     Raises
     ------
     ValueError
-        If the split is unknown, or the folder does not hold the whole data set.
+        If the split is unknown, the folder does not hold the whole data set, or a file cannot be read.
     ConnectionError, OSError
         As `fetch_nuclei`.
 
@@ -219,13 +220,13 @@ class NucleiDataset(InstanceDataset):
 
     def __init__(self, split: str, folder: str | Path | None = None):
         self.split = option("split", split, SPLITS)
-        folder = fetch_nuclei() if folder is None else Path(folder)
+        folder = fetch_nuclei() if folder is None else file_path("folder", folder)
         missing = _missing(folder)
         if missing is not None:
             raise ValueError(f"folder must hold the whole data set, but in '{folder}' {missing}.")
         names = _names(folder, self.split)
-        images = [io.imread(folder / "images" / f"{Path(name).stem}.tif") for name in names]  # (520, 696) uint16
-        masks = [io.imread(folder / "masks" / name) for name in names]  # (520, 696, 4) uint8
+        images = [read_image(folder / "images" / f"{Path(name).stem}.tif") for name in names]  # (520, 696) uint16
+        masks = [read_mask(folder / "masks" / name) for name in names]  # (520, 696, 3) uint8; (520, 696) if empty
         super().__init__(names, images, [decode_instances(mask) for mask in masks])
 
 
@@ -254,6 +255,7 @@ def _fetch(folder: Path, address: str, progress: bool) -> None:
     """Download, unpack beside the folder, and move the whole data set into it."""
     downloads = folder.with_name("bbbc039-downloads")
     downloads.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
     archives = [_download(address, name, downloads, progress) for name in ARCHIVES]
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="bbbc039-unpacking-") as unpacked:
         for archive in archives:
@@ -269,6 +271,13 @@ def _fetch(folder: Path, address: str, progress: bool) -> None:
     shutil.rmtree(downloads, ignore_errors=True)  # the data set is there
 
 
+def _sweep(folder: Path) -> None:
+    """Delete what processes left behind that were killed while they unpacked; one that unpacks now is younger."""
+    for left in folder.glob("bbbc039-unpacking-*"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _download(address: str, name: str, folder: Path, progress: bool) -> Path:
     """Fetch one archive, unless it is there; pooch gives it its name only when its check sum is right."""
     get = pooch.HTTPDownloader(progressbar=progress, timeout=30)
@@ -276,9 +285,10 @@ def _download(address: str, name: str, folder: Path, progress: bool) -> Path:
     try:
         return Path(pooch.retrieve(f"{address}{name}", f"sha256:{ARCHIVES[name]}", name, folder, downloader=get))
     except requests.RequestException as error:
+        answer = "" if error.response is None else f" {error.response.status_code}"  # such as 404
         raise ConnectionError(
             f"the nuclei (BBBC039) are not on this computer, and {address}{name} could not be fetched "
-            f"({type(error).__name__}). Run this again when there is a network. {_by_hand(address)}"
+            f"({type(error).__name__}{answer}). Run this again when there is a network. {_by_hand(address)}"
         ) from error
     except ValueError as error:  # pooch's word for a wrong check sum
         raise ValueError(

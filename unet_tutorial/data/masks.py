@@ -13,11 +13,13 @@ import numpy as np
 import torch
 
 from .. import _contract
-from .._checks import whole_number
+from .._checks import LARGEST, whole_number
 from .._contract import ArrayLike
 
 
-def check_mask(mask: ArrayLike, num_classes: int = 1, image: ArrayLike | None = None) -> None:
+def check_mask(
+    mask: ArrayLike, num_classes: int = 1, image: ArrayLike | None = None, *, ignore_index: int | None = None
+) -> None:
     """Refuse a mask that does not keep the contract, and say how to mend it.
 
     Parameters
@@ -29,6 +31,8 @@ def check_mask(mask: ArrayLike, num_classes: int = 1, image: ArrayLike | None = 
         1 means "this or background"; more than 1 counts the background as a class.
     image : torch.Tensor or numpy.ndarray, optional
         The image of this mask, (C, H, W) or (B, C, H, W), whose size the mask must have.
+    ignore_index : int, optional
+        What stands in the mask for pixels that do not count.
 
     Raises
     ------
@@ -44,12 +48,12 @@ def check_mask(mask: ArrayLike, num_classes: int = 1, image: ArrayLike | None = 
     ValueError: mask must hold 0 and 1, but holds 0 and 255. Convert it with from_gray(mask).
     """
     whole_number("num_classes", num_classes)
-    _contract.mask("mask", mask, num_classes)
+    _contract.mask("mask", mask, num_classes, ignore_index=_contract.index("ignore_index", ignore_index))
     if image is not None:
         _check_same_size(tuple(mask.shape), tuple(_contract.numbers("image", image).shape), num_classes == 1)
 
 
-def check_pair(image: ArrayLike, mask: ArrayLike, num_classes: int = 1) -> None:
+def check_pair(image: ArrayLike, mask: ArrayLike, num_classes: int = 1, *, ignore_index: int | None = None) -> None:
     """Refuse a sample of a data set whose image or mask a network cannot learn from.
 
     Parameters
@@ -59,7 +63,7 @@ def check_pair(image: ArrayLike, mask: ArrayLike, num_classes: int = 1) -> None:
         normalise its mean and spread afterwards.
     mask : torch.Tensor or numpy.ndarray
         The mask of this image, as for `check_mask`.
-    num_classes : int, default 1
+    num_classes, ignore_index
         As for `check_mask`.
 
     Raises
@@ -77,7 +81,7 @@ def check_pair(image: ArrayLike, mask: ArrayLike, num_classes: int = 1) -> None:
     ValueError: mask must have the image's height and width (8, 8), but has (4, 4). Resize it with ...
     """
     _check_image(image)
-    check_mask(mask, num_classes, image)
+    check_mask(mask, num_classes, image, ignore_index=ignore_index)
 
 
 def _check_image(image: ArrayLike) -> None:
@@ -133,7 +137,7 @@ def from_gray(array: ArrayLike, threshold: float | None = None) -> torch.Tensor:
         raise ValueError(f"array must have the shape (H, W) or (1, H, W), but got {tuple(array.shape)}.{hint}")
     if np.isnan(values).any():
         raise ValueError(f"array must hold numbers, but {int(np.isnan(values).sum())} of its values are NaN.")
-    if threshold is not None and not (isinstance(threshold, (int, float)) and np.isfinite(threshold)):
+    if threshold is not None and not _is_finite(threshold):
         raise ValueError(f"threshold must be a number, but got {threshold!r}.")
     if threshold is None:
         found = np.unique(values)
@@ -232,10 +236,22 @@ def resize_mask(mask: ArrayLike, size: tuple[int, int]) -> torch.Tensor:
     return torch.from_numpy(values[..., picked[0][:, None], picked[1]])  # (..., height, width)
 
 
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return bool(number and -LARGEST <= value <= LARGEST)
+
+
 def _check_same_size(mask: tuple[int, ...], image: tuple[int, ...], binary: bool) -> None:
     if len(image) not in (3, 4):
         raise ValueError(f"image must have the shape (C, H, W) or (B, C, H, W), but got {image}.")
     if mask[-2:] != image[-2:]:
+        if image[-3:-1] == mask[-2:]:
+            raise ValueError(
+                f"image must have the shape (C, H, W) or (B, C, H, W), but got {image}. The channels stand last."
+                f"{_contract.channels_first('image')}"
+            )
+        if mask[-1] == 1 and mask[-3:-1] == image[-2:]:
+            raise ValueError(f"mask must have no channel axis, but got {mask}. Drop it with mask[..., 0].")
         raise ValueError(
             f"mask must have the image's height and width {image[-2:]}, but has {mask[-2:]}. "
             f"Resize it with resize_mask(mask, {image[-2:]})."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -166,12 +167,18 @@ def draw_cells(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
     labels : numpy.ndarray
         (H, W) int64, 0 background, 1 to n the cells, a higher number on top of a lower one.
 
+    Raises
+    ------
+    ValueError
+        If the size is not two whole numbers of at least 32.
+
     Examples
     --------
     >>> image, labels = draw_cells(np.random.default_rng(0), (96, 64))
     >>> image.shape, 4 <= labels.max() <= 12
     ((96, 64), np.True_)
     """
+    size = _image_size(size)
     contrast = rng.uniform(0.2, 0.28)  # how far a cell stands out, before the light's own changes
     light = _light(rng, size)
     image = light + 0.05 * _noise(rng, size, 5)
@@ -196,14 +203,15 @@ def draw_cells(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndar
 
 def _image_size(image_size: object) -> tuple[int, int]:
     """Return height and width; refuse what is not one whole number or two, or is too small."""
-    sides = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
-    whole = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
+    given = image_size.tolist() if isinstance(image_size, np.ndarray) else image_size
+    sides = given if isinstance(given, (tuple, list)) else (given, given)
+    whole = all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides)
     if len(sides) != 2 or not whole or min(sides) < SMALLEST_SIDE:
         raise ValueError(
             f"image_size must be one side or (height, width), whole numbers of at least {SMALLEST_SIDE} pixels, "
             f"but got {image_size!r}."
         )
-    return sides[0], sides[1]
+    return int(sides[0]), int(sides[1])
 
 
 def _place(

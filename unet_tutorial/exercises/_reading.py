@@ -76,7 +76,14 @@ def _flat(value: Any, depth: int = 0) -> list[float] | None:
     if type(value).__module__.partition(".")[0] in ("numpy", "torch") and hasattr(value, "tolist"):
         if getattr(value, "dtype", None) is None or "bool" in str(value.dtype) or _size(value) > MOST:
             return None
-        return _flat(value.tolist(), depth + 1)
+        try:
+            return _flat(value.tolist(), depth + 1)
+        except (
+            NotImplementedError,
+            RuntimeError,
+            TypeError,
+        ):  # a tensor whose numbers do not lie there, such as a sparse one
+            return None
     if isinstance(value, (set, frozenset)):
         value = sorted(value, key=repr) if len(value) <= MOST else None
     if not isinstance(value, (list, tuple, range)) or not 0 < len(value) <= MOST:

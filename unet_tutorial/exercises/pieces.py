@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._checks import option
+from .._modes import checked
 from ._calls import call, difference
 from ._values import Reply, show
 
@@ -135,6 +137,7 @@ def copy_weights(source: nn.Module, target: nn.Module, *inputs: torch.Tensor) ->
     >>> torch.equal(one[0].weight, other.weight)
     True
     """
+    checked(source, "source"), checked(target, "target")
     theirs, ours = _called(source, inputs), _called(target, inputs)
     if len(theirs) != len(ours):
         raise ValueError(f"both must call as many layers with weights, but got {len(theirs)} and {len(ours)}.")
@@ -171,8 +174,7 @@ def piece(name: str) -> Any:
     DoubleConv: the package's. None is kept in my_unet.py.
     'DoubleConv'
     """
-    if name not in PIECES:
-        raise ValueError(f"name must be one of {', '.join(PIECES)}, but got {name!r}.")
+    option("name", name, PIECES)
     if name in _kept():
         print(f"{name}: yours, from {FILE}.")
         return load(name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from traitlets import Unicode
 
+from .._checks import option
 from ..widgets.kit import Explorer
 from ..widgets.kit.base import PARTS, STYLE
 
@@ -30,6 +31,7 @@ def read(name: str) -> str:
     >>> read("engine.js").startswith("// A U-Net that runs and learns in plain JavaScript")
     True
     """
+    option("name", name, sorted(path.name for path in _HERE.iterdir() if path.suffix in (".js", ".css")))
     return (_HERE / name).read_text(encoding="utf-8")
 
 
@@ -51,7 +53,7 @@ def script(name: str) -> str:
 
     Examples
     --------
-    >>> script("draw.js").endswith("export default { render };\\n")
+    >>> script("draw.js").endswith("export default { initialize, render };\\n")
     True
     """
     return f"const ENGINE = {json.dumps(ENGINE)};\n{PARTS}{read('kit.js')}{read(name)}"
@@ -81,6 +83,10 @@ class Live(Explorer):
 
     _css = Unicode(STYLE + read("live.css")).tag(sync=True)
     _kind = "unet-explorer unet-live"
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls._mine = f"figure.unet-live[data-explorer={cls.__name__}]"
 
     def __init__(self, **values):
         super().__init__(**values)

@@ -383,18 +383,42 @@ async function readPicture(file, size) {
   return { W, H, values, said: said.filter(Boolean).join(" ") };
 }
 
-// Brings grey values to 0 to 1 by the percentiles of their logarithm, as `normalize` of the package does.
-function prepared({ values }, isInverted) {
-  const scaled = values.map((number) => Math.log1p(Math.round(255 * number)));
-  const sorted = Float32Array.from(scaled).sort();
-  const percentile = (share) => {
-    const at = share * (sorted.length - 1), below = Math.floor(at);
-    return sorted[below] + (at - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
-  };
-  const bottom = percentile(0.01), span = Math.max(percentile(0.998) - bottom, Math.log(4));
-  return scaled.map((number) => {
-    const level = Math.min(1, Math.max(0, (number - bottom) / span));
-    return isInverted ? 1 - level : level;
+// Brings grey values to 0 to 1 as `normalize` of the package does: by the percentiles of their logarithm, and, where the
+// numbers show that their 0 is not "no light", by the percentiles of the values themselves.
+function prepared({ values, W, H }, isInverted) {
+  const counts = Float64Array.from(values, (number) => 257 * Math.round(255 * number)); // in units of 16 bits
+  const levels = greyLevels(counts, W, H);
+  return isInverted ? levels.map((level) => 1 - level) : levels;
+}
+
+function greyLevels(counts, W, H) {
+  const [bottom, top] = [percentile(counts, 0.01), percentile(counts, 0.998)], span = top - bottom;
+  const noise = percentile(laplacian(counts, W, H), 0.5) / 6 / 0.6745;
+  const least = counts.reduce((one, other) => Math.min(one, other));
+  const level = (number) => Math.min(1, Math.max(0, number));
+  if (least >= span / 50 && (span >= 4 * bottom || span <= 20 * noise)) {
+    const scaled = Float32Array.from(counts, Math.log1p), dark = percentile(scaled, 0.01);
+    const range = Math.max(percentile(scaled, 0.998) - dark, Math.log(4));
+    return scaled.map((number) => level((number - dark) / range));
+  }
+  const range = Math.max(span, 50 * noise) || 1;
+  return Float32Array.from(counts, (number) => Math.log1p(12 * level((number - bottom) / range)) / Math.log(13));
+}
+
+function percentile(values, share) {
+  const sorted = values.slice().sort(), at = share * (sorted.length - 1), below = Math.floor(at);
+  return sorted[below] + (at - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
+}
+
+// The size of what no plane and no ramp can explain, at every pixel; the picture goes on as in a mirror at its edges.
+function laplacian(counts, W, H) {
+  const near = (side, length) => Math.min(length - 1, Math.max(0, side));
+  return counts.map((_, q) => {
+    const x = q % W, y = (q - x) / W;
+    let sum = 0;
+    for (const [dy, row] of [[-1, [1, -2, 1]], [0, [-2, 4, -2]], [1, [1, -2, 1]]])
+      for (const dx of [-1, 0, 1]) sum += row[dx + 1] * counts[near(y + dy, H) * W + near(x + dx, W)];
+    return Math.abs(sum);
   });
 }
 
@@ -409,4 +433,4 @@ function generator(seed) {
   };
 }
 
-export default { render };
+export default { initialize, render };

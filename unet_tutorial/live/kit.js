@@ -16,9 +16,6 @@ function startEngine(hear) {
   }
 }
 
-const noUnpacking = () => typeof DecompressionStream === "undefined"
-  && "This browser cannot unpack what comes with the page (it has no DecompressionStream). Browsers of 2023 and later can.";
-
 // Numbers that Python wrote as hexadecimal digits, `digits` for each, from 0 to 1.
 function fromHex(text, digits) {
   const highest = 16 ** digits - 1, out = new Float32Array(text.length / digits);

@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .._checks import whole_number
+from .._contract import FLOATS, dense, tensor
+from .._modes import checked
+
 LEVELS = 127  # of a weight in one byte, on each side of zero
 
 
@@ -32,10 +36,10 @@ def to_hex(values: torch.Tensor, digits: int = 1) -> str:
     >>> to_hex(torch.tensor([0.0, 0.5, 1.0])), to_hex(torch.tensor([0.5]), digits=2)
     ('08f', '80')
     """
-    if not (values.min() >= 0 and values.max() <= 1):
-        raise ValueError(f"values must lie between 0 and 1, but got {values.min():g} to {values.max():g}.")
+    _check_shares(values)
+    digits = whole_number("digits", digits)
     highest = 16**digits - 1
-    return "".join(f"{level:0{digits}x}" for level in (values * highest).round().int().flatten().tolist())
+    return "".join(f"{level:0{digits}x}" for level in (values.float() * highest).round().int().flatten().tolist())
 
 
 def as_seen(values: torch.Tensor, digits: int = 1) -> torch.Tensor:
@@ -58,8 +62,9 @@ def as_seen(values: torch.Tensor, digits: int = 1) -> torch.Tensor:
     >>> as_seen(torch.tensor([0.5]))
     tensor([0.5333])
     """
-    highest = 16**digits - 1
-    return (values * highest).round() / highest
+    _check_shares(values)
+    highest = 16 ** whole_number("digits", digits) - 1
+    return (values.float() * highest).round() / highest
 
 
 def pack_weights(model: nn.Module) -> dict[str, dict]:
@@ -86,7 +91,8 @@ def pack_weights(model: nn.Module) -> dict[str, dict]:
     (['bias', 'weight'], 4, 2)
     """
     packed = {}
-    for name, values in model.state_dict().items():
+    for name, values in checked(model).state_dict().items():
+        dense(name, values)
         if values.ndim == 4:
             whole, scales = _rounded(values)
             digits = "".join(f"{level + 128:02x}" for level in whole.int().flatten().tolist())
@@ -116,10 +122,18 @@ def in_one_byte(model: nn.Module) -> dict[str, torch.Tensor]:
     True
     """
     state = {}
-    for name, values in model.state_dict().items():
+    for name, values in checked(model).state_dict().items():
+        dense(name, values)
         whole, scales = _rounded(values) if values.ndim == 4 else (values, 1)
         state[name] = whole * scales
     return state
+
+
+def _check_shares(values: torch.Tensor) -> None:
+    tensor("values", values)
+    if values.dtype not in FLOATS or not values.numel() or not (values.min() >= 0 and values.max() <= 1):
+        came = f"{values.min():g} to {values.max():g}" if values.dtype in FLOATS and values.numel() else values.dtype
+        raise ValueError(f"values must be floating point between 0 and 1, but got {came}.")
 
 
 def _rounded(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

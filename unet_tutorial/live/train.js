@@ -258,4 +258,4 @@ function chart(curves, steps, mark, label, top = null) {
     + `<text class="small end" x="${width - 4}" y="${height - 4}">${steps} steps</text>${level}${lines}</svg>`;
 }
 
-export default { render };
+export default { initialize, render };

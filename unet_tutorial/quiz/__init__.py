@@ -175,6 +175,8 @@ class Guess:
     """
 
     def __init__(self, name: str):
+        if not isinstance(name, str):
+            raise ValueError(f"name must be a chapter, a dot and one of its guesses, but got {name!r}.")
         chapter, _, one = name.partition(".")
         known = guesses(chapter)
         if one not in known:

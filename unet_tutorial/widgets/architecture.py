@@ -99,7 +99,7 @@ def _walk(depth: int, side: int, padding: str) -> tuple[int, ...]:
         stage.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[-1]))
     try:
         encoder.eval()(image)
-    except RuntimeError:  # torch's word for a map that is smaller than the kernel: that is where the image ends
+    except ValueError:  # a map that is smaller than the kernel: that is where the image ends
         pass
     return tuple(seen)
 

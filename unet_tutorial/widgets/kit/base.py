@@ -15,12 +15,12 @@ import inspect
 import itertools
 import json
 import re
+import uuid
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 import anywidget
-import ipywidgets
 from traitlets import Dict, Unicode
 
 from ... import _svg as svg
@@ -133,6 +133,8 @@ class Explorer(anywidget.AnyWidget):
     _esm = _SHOW
     _css = STYLE
     _kind = "unet-explorer"  # the classes of its element in a page
+    _mine = "figure.unet-explorer:not(.unet-live)"  # the elements that its script can show
+    _id = Unicode().tag(sync=True)  # by which a picture in a page finds the kernel's model of it
     _plan = Dict().tag(sync=True)
     _table = Unicode().tag(sync=True)
     # ipywidgets 7 would display itself by this, and pass over our HTML.
@@ -151,7 +153,7 @@ class Explorer(anywidget.AnyWidget):
             option(f"a control of {type(self).__name__}", name, self.controls())
         plans = [control.plan() for control in self.controls().values()]
         plan = {"name": self.name, "title": self.title, "controls": plans}
-        super().__init__(**values, _plan=plan, _table=self.packed())
+        super().__init__(**values, _id=uuid.uuid4().hex, _plan=plan, _table=self.packed())
 
     @classmethod
     def controls(cls) -> dict[str, Control]:
@@ -198,10 +200,10 @@ class Explorer(anywidget.AnyWidget):
         return "\n".join([self.title, words, *(f"{name}: {_written(value)}" for name, value in numbers.items())])
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        if int(ipywidgets.__version__.split(".")[0]) < 8:  # as in Colab, where the page without a kernel works
-            data = {"text/plain": repr(self)}
-        return {**data, "text/html": self.html()}, metadata
+        # Not the widget's own form: Jupyter would prefer it, and show an error in its place where there is no kernel,
+        # so in a notebook that is opened again, or exported. host.js finds the kernel's model, where there is one.
+        page = self.html().replace(" aria-label=", f' data-model="{self._id}" aria-label=', 1)
+        return {"text/plain": repr(self), "text/html": page}, {}
 
     def html(self) -> str:
         """Return the explorer as a piece of a page that works without Python, and stands still without JavaScript."""
@@ -210,7 +212,7 @@ class Explorer(anywidget.AnyWidget):
             f'<figure class="{self._kind}" data-explorer="{type(self).__name__}" aria-label="{escape(self.title)}">'
             f'<style>{self._css}</style><div class="view">{self._still()}</div>'
             f'<script type="application/json">{values}</script>'
-            f'<script type="module">{self._esm}\n{_HOST}</script></figure>'
+            f'<script type="module">{self._esm}\nconst MINE = {json.dumps(self._mine)};\n{_HOST}</script></figure>'
         )
 
     def _still(self) -> str:

@@ -1,12 +1,12 @@
 // Shows an explorer: its controls, and the state that their values choose from Python's table. It computes nothing.
 // In Jupyter `model` is the widget's; in a page without a kernel host.js brings one, and a `link` to copy.
 
-let count = 0; // of explorers on this page, for ids
-
 async function render({ model, el, link }) {
   const { title, controls } = model.get("_plan");
+  const missing = noUnpacking();
+  if (missing) return void el.append(element("p", { class: "trouble", role: "status" }, missing));
   const { states, assets } = await unpack(model.get("_table"));
-  const id = `unet-explorer-${(count += 1)}`;
+  const id = `unet-explorer-${(onThisPage.count += 1)}`;
   const pictures = Object.values(assets).filter((asset) => asset.startsWith("data:"));
   const preloaded = pictures.map((address) => Object.assign(new Image(), { src: address }));
 
@@ -103,4 +103,4 @@ function draw(drawing, source, assets, description) {
   }
 }
 
-export default { render };
+export default { initialize, render };

@@ -1,5 +1,20 @@
 // What every picture with controls is made of: elements, controls, the link to a setting, the table from Python.
 
+// Jupyter loads this text once for each kind of picture, so what a page has once is kept where all of them find it:
+// how many pictures there are, for ids, and those of them that a kernel knows (see host.js).
+const onThisPage = (globalThis.unetTutorial ??= { count: 0, kernels: new Map(), meetings: new EventTarget() });
+
+// A kernel's model of a picture is there, before any view of it: the picture with its name may follow it.
+function initialize({ model }) {
+  const name = model.get("_id");
+  onThisPage.kernels.set(name, model);
+  onThisPage.meetings.dispatchEvent(new Event(name));
+  return () => onThisPage.kernels.get(name) === model && onThisPage.kernels.delete(name);
+}
+
+const noUnpacking = () => typeof DecompressionStream === "undefined"
+  && "This browser cannot unpack what comes with the page (it has no DecompressionStream). Browsers of 2023 and later can.";
+
 async function unpack(packed) {
   const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -46,11 +61,25 @@ function makeControl({ label, look, values, words }, id, choose) {
   return { element: element("div", { class: "control" }, name, value, input), show };
 }
 
+// An address that no other device can open: a file, or this computer itself.
+const ONLY_HERE =
+  "Not copied: this page lies on this computer alone, and a link to it opens nowhere else. To show it to a room, start " +
+  "`make serve ROOM=1` and use the address that it gives.";
+
+function isOnlyHere(address) {
+  const { protocol, hostname } = new URL(address);
+  return protocol === "file:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+}
+
 function linkButton(link) {
   const button = element("button", { type: "button" }, "Copy a link to this setting");
   const said = element("span", { role: "status" });
   button.addEventListener("click", async () => {
     const address = link();
+    if (isOnlyHere(address)) {
+      said.textContent = ONLY_HERE;
+      return;
+    }
     try {
       await navigator.clipboard.writeText(address);
       said.textContent = "Copied.";

@@ -8,6 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from ..._checks import whole_number
 from ...plots import to_picture
 
 
@@ -37,6 +38,10 @@ def encode(picture, quality: int | None = None) -> str:
     'data:image/webp;base64,'
     """
     array = to_picture(picture)
+    if isinstance(array, np.ma.MaskedArray):
+        raise ValueError("a picture must be a plain array, but is a masked one. Fill it, as in picture.filled(0).")
+    if quality is not None and whole_number("quality", quality) > 100:
+        raise ValueError(f"quality must be a whole number from 1 to 100, but got {quality}.")
     if array.dtype != np.uint8:
         if not (array.min() >= 0 and array.max() <= 1):  # NaN too
             raise ValueError(
@@ -45,6 +50,6 @@ def encode(picture, quality: int | None = None) -> str:
             )
         array = np.round(array * 255.0).astype(np.uint8)
     buffer = io.BytesIO()
-    how = {"lossless": True} if quality is None else {"quality": quality}
+    how = {"lossless": True} if quality is None else {"quality": int(quality)}
     Image.fromarray(array).save(buffer, format="webp", method=6, **how)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
