@@ -11,6 +11,7 @@ import nbformat
 import yaml
 
 MAX_LINES, MAX_SOLUTION_LINES = 15, 25
+MAX_WIDTH = 84  # characters of a line of code: more is cut off on a page of 1280 pixels
 # What is folded: the cells with these tags. Colab folds a cell under the title in its first line, and the book folds it
 # under the same words; a check of what the text says is not shown there at all.
 FOLDS = {
@@ -115,6 +116,7 @@ def notebook_problems(name: str, notebook: nbformat.NotebookNode, root: Path) ->
         if cell.cell_type == "code":
             number_of_code_cell += 1
             found += _code(cell, number_of_code_cell)
+            found += _width(cell)
             found += _outputs(cell)
         else:
             found += _markdown(cell)
@@ -161,6 +163,12 @@ def _code(cell: nbformat.NotebookNode, position: int) -> Iterator[str]:
         yield f"has {lines} lines of code, more than {limit}; split it."
 
 
+def _width(cell: nbformat.NotebookNode) -> Iterator[str]:
+    for number, line in enumerate(cell.source.split("\n"), 1):
+        if len(line) > MAX_WIDTH:
+            yield f"has {len(line)} characters in line {number}, more than {MAX_WIDTH}; give a part of it a name."
+
+
 def _is_right(cell: nbformat.NotebookNode) -> bool:
     printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
     return len(re.findall(r"^Right: ", printed, re.M)) == len(re.findall(r"^check\(", cell.source, re.M))
@@ -173,6 +181,8 @@ def _outputs(cell: nbformat.NotebookNode) -> Iterator[str]:
         yield "stores an error; mend the code, or tag the cell raises-exception if the lesson shows the error."
     if expects_error and not raised and "varies" not in tags(cell):
         yield "is tagged raises-exception, but raised nothing."
+    if DECIDE in tags(cell) and not cell.outputs and "varies" not in tags(cell):  # what varies is not kept
+        yield "is tagged decide, but nothing comes out of it; tag the cell that shows the answer."
     for output in cell.outputs:
         kinds = output.get("data", {})
         if any(kind.startswith("image/") for kind in kinds) or any("data:image/" in text for text in _texts(output)):

@@ -18,27 +18,29 @@ import yaml
 THREADS = {"OMP_NUM_THREADS": "1"}
 
 _TEMPLATE = """\
-# One thread: more gain little with small networks, and beside other programs they wait for one another.
+# One thread: more gain little with small networks, and wait for one another.
 # And the book's package, where it is not installed, for example in Colab.
 import importlib, importlib.util, os, pathlib, subprocess, sys
-
 {threads}
 if importlib.util.find_spec("unet_tutorial") is None:
     wheels = sorted(pathlib.Path().glob("unet_tutorial-*.whl"))
 {fallback}
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
+    subprocess.run(pip, check=True)
     importlib.invalidate_caches()
 """
 
 _WITHOUT_ADDRESS = """\
     if not wheels:
         raise RuntimeError(
-            "The package unet_tutorial is not installed: put the file unet_tutorial-….whl beside this notebook, "
-            "or install the book's folder with `pip install .`, and run this cell again.")
+            "The package unet_tutorial is not installed: put the file "
+            "unet_tutorial-….whl beside this notebook, or install the book's "
+            "folder with `pip install .`, and run this cell again.")
     source = str(wheels[-1])"""
 
 _WITH_ADDRESS = """\
-    source = str(wheels[-1]) if wheels else "git+{url}\""""
+    source = str(wheels[-1]) if wheels else (
+        "git+{url}")"""
 
 
 def setup_cell(url: str) -> str:

@@ -4,6 +4,7 @@ Its text has two marks: one gives way to a table of the chapters and what they i
 public module. In the first cell of a chapter each name of the package leads to where that page describes it.
 """
 
+import pydoc
 import re
 import sys
 from importlib.util import find_spec
@@ -85,10 +86,12 @@ def fill(app, document, source):
 
 
 def place_of(env, name):
-    """Return where a name is described that a chapter imports, also through a package that passes it on."""
+    """Return where a name is described that a chapter imports, also through a package or module that passes it on."""
     objects = env.get_domain("py").objects
     package, _, last = name.rpartition(".")
     homes = [name, *(other for other in objects if other.startswith(f"{package}.") and other.endswith(f".{last}"))]
+    if not homes[1:] and name not in objects:
+        homes.append(f"{getattr(pydoc.locate(name), '__module__', None)}.{last}")
     return next((objects[home] for home in homes if home in objects), None)
 
 

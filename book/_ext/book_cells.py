@@ -125,6 +125,7 @@ def finish_html(app, pagename, templatename, context, doctree):
     body = context.get("body", "")
     body = re.sub(r'style="width: (\d+)px; height: (\d+)px;"', r'width="\1" height="\2"', body)
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    body = re.sub(r'(<figure class="unet-explorer[^>]*) data-model="\w+"', r"\1", body)  # there is no kernel
     for name, words in FOLDS.items():
         body = body.replace(f'admonition-title">{name}</p>', f'admonition-title">{words}</p>')
     # docutils 0.21 gives the papers of a list a role that ends the list for a screen reader
