@@ -49,6 +49,12 @@ def pytest_configure(config):
     replace(config, nbval.kernel, "KernelManager", lambda **options: start(**options, **kernels.transport(folder.name)))
 
 
+def pytest_runtest_setup():
+    """Let no test see the tries of another one: the examples of the exercises show the replies to a first one."""
+    if "unet_tutorial.exercises" in sys.modules:
+        sys.modules["unet_tutorial.exercises"]._tries.clear()
+
+
 def replace(config, place, name, value):
     """Put a value in the place of another one until pytest ends."""
     config.add_cleanup(partial(setattr, place, name, getattr(place, name)))

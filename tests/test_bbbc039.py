@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import io
+import os
 import shutil
 import threading
+import time
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -29,9 +31,10 @@ def write_data_set(folder, metadata="metadata"):
         (folder / metadata / file).write_text("".join(f"{name}.png\n" for name in names))
         for name in names:
             colours = np.zeros((24, 32, 4), dtype=np.uint8)
-            colours[2:9, 2:9] = 1
-            colours[2:9, 9:16] = 2  # touches the first
-            colours[14:20, 20:30] = 1  # the first one's colour, but another nucleus
+            colours[..., 3] = 255  # opaque, as in the real masks
+            colours[2:9, 2:9, 0] = 1
+            colours[2:9, 9:16, 0] = 2  # touches the first
+            colours[14:20, 20:30, 0] = 1  # the first one's colour, but another nucleus
             image = (rng.integers(100, 140, (24, 32)) + 900 * (colours[..., 0] > 0)).astype(np.uint16)
             pictures.imsave(folder / "images" / f"{name}.tif", image, check_contrast=False)
             pictures.imsave(folder / "masks" / f"{name}.png", colours, check_contrast=False)
@@ -246,6 +249,33 @@ def test_a_damaged_cache_is_replaced(cache, server):
 # Decoded -------------------------------------------------------------------------------------------------------------
 
 
+def test_an_answer_that_is_none_is_told_by_its_number(cache, server):
+    del server.archives["masks.zip"]
+    with pytest.raises(ConnectionError, match=r"masks.zip could not be fetched \(HTTPError 404\)"):
+        server.fetch()
+
+
+def test_what_killed_processes_left_is_swept_away_and_what_others_unpack_now_is_not(cache, server):
+    for name, age in (("old", 7200), ("new", 60)):
+        left = cache.with_name(f"bbbc039-unpacking-{name}")
+        left.mkdir(parents=True)
+        os.utime(left, (time.time() - age, time.time() - age))
+    server.fetch()
+    assert [path.name for path in cache.parent.glob("bbbc039-unpacking-*")] == ["bbbc039-unpacking-new"]
+
+
+def test_of_two_notebooks_that_fetch_at_once_the_second_takes_what_the_first_has_brought(monkeypatch, cache, server):
+    download = bbbc039._download
+
+    def overtaken(address, name, folder, progress):
+        monkeypatch.setattr(bbbc039, "_download", download)
+        server.fetch()  # the other one is faster, and deletes the downloads that both share
+        return folder / name  # which is gone
+
+    monkeypatch.setattr(bbbc039, "_download", overtaken)
+    assert server.fetch() == cache and find_nuclei() == cache
+
+
 def test_a_colour_is_not_an_instance(tmp_path):
     data = NucleiDataset("val", write_data_set(tmp_path))
     assert data.instances(0).unique().tolist() == [0, 1, 2, 3]
@@ -278,6 +308,26 @@ def real():
     folder = find_nuclei()
     assert folder is not None, f"set {bbbc039.VARIABLE} to the data set, or leave these out with -m 'not real_nuclei'"
     return {split: NucleiDataset(split, folder) for split in bbbc039.SPLITS}
+
+
+@pytest.mark.real_nuclei
+@pytest.mark.parametrize("split", bbbc039.SPLITS)
+def test_the_files_are_read_as_skimage_reads_them(real, split):
+    data, folder = real[split], find_nuclei()
+    for index in (0, 1, len(data) // 2, -1):
+        name = data.names[index]
+        image = pictures.imread(folder / "images" / f"{name.removesuffix('.png')}.tif")
+        assert image.dtype == data.images[index].dtype and np.array_equal(data.images[index], image)
+        nuclei = decode_instances(pictures.imread(folder / "masks" / name))
+        assert np.array_equal(data.instances(index).numpy(), nuclei)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    folder = write_data_set(tmp_path)
+    path = folder / "images" / "c.tif"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="c.tif"):
+        NucleiDataset("val", folder)
 
 
 @pytest.mark.real_nuclei

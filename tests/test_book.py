@@ -249,6 +249,14 @@ def test_from_a_chapter_to_the_code(offline_book):
     assert all(api.find(id=link["href"].partition("#")[2]) for link in cell.select("a"))
 
 
+@pytest.mark.parametrize("name", ["unet_tutorial.data.normalizing.normalize", "unet_tutorial.data.pictures.normalize"])
+def test_a_name_leads_to_its_home_also_from_a_module_that_passes_it_on(name):
+    objects = {"unet_tutorial.data.normalizing.normalize": "the place"}
+    env = SimpleNamespace(get_domain=lambda _: SimpleNamespace(objects=objects))
+    assert extension("book_api").place_of(env, name) == "the place"
+    assert extension("book_api").place_of(env, "unet_tutorial.data.pictures.nothing") is None
+
+
 def test_the_page_of_the_package_is_made_again_when_a_chapter_imports_something_else(tmp_path):
     api = extension("book_api")
     (tmp_path / "notebooks").mkdir()

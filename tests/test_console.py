@@ -21,7 +21,7 @@ def test_in_a_log_only_what_is_done_stands_and_no_control_character():
 
 
 def test_on_a_terminal_lines_move_below_those_that_stay(monkeypatch):
-    monkeypatch.setattr(console.shutil, "get_terminal_size", lambda: console.os.terminal_size((10, 24)))
+    monkeypatch.setattr(console.shutil, "get_terminal_size", lambda **_: console.os.terminal_size((10, 24)))
     board = console.Board(Terminal())
     board.show("a", "a: half and more")
     board.show("b", "b")

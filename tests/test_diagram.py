@@ -6,10 +6,12 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+import torch
 
 import notebooks
 from unet_tutorial import diagram, sizing
 from unet_tutorial.sizing import FeatureMap
+from unet_tutorial.unet import UNet
 
 SVG = "{http://www.w3.org/2000/svg}"
 SIZES = [(256, 192, 1), (64, 48, 3), (250, 250, 4), (128, 128, 6)]
@@ -74,6 +76,30 @@ def test_sizes_that_do_not_meet_are_told():
     assert cuts == [("568", "392"), ("280", "200"), ("136", "104"), ("64", "56")]
     even = diagram.draw(maps_of(64, 64, 3), "Even sides", per_pixel=1)
     assert "zeros" not in even and "cut" not in even and "c1 wash" not in even
+
+
+def test_the_layers_are_those_of_the_paper_and_of_the_real_network():
+    shown = diagram.UNetDiagram(sizing.feature_maps(572, 572, 1, 2, padding="none"), layers=True)
+    texts = [text.text for text in ElementTree.fromstring(shown.svg).iter(f"{SVG}text")]
+    said = {texts[texts.index(words) - 2]: words for words in texts if words.count("→") == 2}
+    assert said["encoder 1"] == "1 → 64 → 64" and said["bottleneck"] == "512 → 1024 → 1024"
+    assert said["decoder 4"] == "512 + 512 → 512 → 512" and len(said) == 9
+    assert all(f"{part}: {words}" in shown.alt for part, words in said.items())
+    with torch.device("meta"):
+        model = UNet(1, 2, padding="none")
+    blocks = [*model.encoder.stages, model.bottleneck, *(block.block for block in model.decoder.blocks)]
+    parts = [f"encoder {i}" for i in (1, 2, 3, 4)] + ["bottleneck"] + [f"decoder {i}" for i in (4, 3, 2, 1)]
+    for block, words in zip(blocks, map(said.get, parts), strict=True):
+        real = [layer for layer in block.modules() if isinstance(layer, torch.nn.Conv2d)]
+        read, *made = words.split(" → ")
+        assert real[0].in_channels == sum(map(int, read.split(" + ")))
+        assert [layer.out_channels for layer in real] == [int(number) for number in made]
+    width, height = (float(number) for number in ElementTree.fromstring(shown.svg).get("viewBox").split()[2:])
+    for text in ElementTree.fromstring(shown.svg).iter(f"{SVG}text"):
+        wide = 3 if "small" in text.get("class") else 3.5  # half a character
+        half = 0 if text.get("class") == "start" else wide * len(text.text)
+        assert -5 <= float(text.get("x")) - half and float(text.get("x")) + half <= width + 5
+        assert 0 < float(text.get("y")) < height
 
 
 def test_the_way_down_ends_where_it_stops():

@@ -174,3 +174,16 @@ def test_the_pages_find_the_run_of_a_notebook_that_keeps_outputs_out_of_sight(na
     shown = nbformat.reads(book_runs.as_run(text), as_version=4)
     ids = [cache.create_hashed_notebook(one)[1] for one in (shown, notebooks.generate(ROOT, name), stored(name))]
     assert ids[0] == ids[1] == ids[2]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_where_a_reader_writes_layers_the_module_is_ready_for_them(name):
+    """A layer that is assigned before `super().__init__()` raises an error which no beginner can read."""
+    for cell in stored(name).cells:
+        if cell.cell_type != "code" or "class " not in cell.source:
+            continue
+        for method in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", cell.source, flags=re.M))):
+            if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                lines = [ast.unparse(line) for line in method.body]
+                if "..." in lines and "super().__init__()" in lines:
+                    assert lines.index("super().__init__()") < lines.index("..."), cell.source

@@ -11,28 +11,36 @@ import unet_tutorial
 
 PACKAGE = Path(unet_tutorial.__file__).parent
 # Every module, with the siblings that it may import; those of FREE are free for all. `widgets` and `live` may know any.
-FREE = {"_checks", "_contract", "_kept", "_modes", "_palette", "_seal"}
+FREE = {"_checks", "_contract", "_kept", "_modes", "_palette", "_saved", "_seal"}
 ALLOWED = {
     "__init__": set(),
+    "__main__": {"_commands"},
+    "_answers": {"_crops", "data", "inference", "instances", "metrics", "plan", "unet", "votes"},
     "_checks": set(),
+    "_commands": {"devices", "export", "losses", "segmenter", "unet"},
     "_contract": set(),
+    "_crops": {"data", "instances", "plan", "votes"},
     "_kept": set(),
     "_modes": set(),
+    "_saved": set(),
     "_palette": set(),
+    "_planes": set(),
     "_seal": set(),
     "_svg": set(),
-    "augment": set(),
+    "augment": {"devices"},
     "blocks": set(),
     "checkpoints": set(),
     "data": set(),
     "devices": set(),
     "diagram": {"_svg", "sizing"},
     "exercises": {"blocks", "data", "instances", "losses", "metrics", "sizing", "unet", "variants"},
+    "export": set(),
     "losses": set(),
     "metrics": set(),
     "plots": set(),
     "quiz": set(),
     "records": set(),
+    "segmenter": {"data", "inference", "instances", "planned", "pretrained"},
     "sizing": set(),
     "unet": {"blocks"},
     "variants": {"blocks", "unet"},
@@ -47,6 +55,9 @@ ALLOWED = {
     "diagnosis": {"checkpoints", "data", "unet"},
     "inference": {"devices", "sizing"},
     "instances": set(),
+    "votes": set(),
+    "plan": {"_planes", "data", "sizing"},
+    "planned": {"_answers", "_crops", "checkpoints", "data", "devices", "losses", "plan", "training", "unet"},
 }
 ALLOWED["widgets"] = set(ALLOWED)
 ALLOWED["live"] = set(ALLOWED)
@@ -57,7 +68,21 @@ ONLY_IN = {
     "anywidget": {"widgets"},
     "kornia": {"augment"},
     "torch": set(ALLOWED)
-    - {"__init__", "_checks", "_kept", "_palette", "_seal", "_svg", "diagram", "plots", "quiz", "records", "sizing"},
+    - {
+        "__init__",
+        "_checks",
+        "_kept",
+        "_palette",
+        "_planes",
+        "_seal",
+        "_svg",
+        "diagram",
+        "plan",
+        "plots",
+        "quiz",
+        "records",
+        "sizing",
+    },
 }
 TRADES = [path for place in ("tools", "experiments") for path in sorted((PACKAGE.parent / place).glob("*.py"))]
 FILES = sorted(PACKAGE.rglob("*.py"))

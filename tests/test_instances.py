@@ -224,7 +224,7 @@ def test_what_cannot_be_augmented_is_refused():
     images, masks, weights = parts()
     with pytest.raises(ValueError, match="must be square, but got 64x32. Pass flip=False"):
         Augmentation()(images[..., :32], masks[..., :32], weights[..., :32])
-    with pytest.raises(ValueError, match="a batch must be images .B, C, H, W., masks .B, H, W. and weights"):
+    with pytest.raises(ValueError, match="a batch must be images .B, C, H, W., masks .B, H, W. or .B, 1, H, W."):
         Augmentation()(images, masks[:, None], weights)
     with pytest.raises(ValueError, match="light must be"):
         Augmentation(light=1)

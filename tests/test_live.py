@@ -36,7 +36,7 @@ def test_numbers_come_back_as_python_says_that_they_are_seen(digits):
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_number_that_is_no_grey_value_is_refused(value):
-    with pytest.raises(ValueError, match=r"values must lie between 0 and 1, but got"):
+    with pytest.raises(ValueError, match="values must be floating point between 0 and 1, but got"):
         packing.to_hex(torch.tensor([value]))
 
 
@@ -111,18 +111,22 @@ def test_the_page_knows_what_every_network_costs():
     assert 40 < live.Draw()._plan["field"] < 128
 
 
-@pytest.mark.parametrize("kind", ["dim", "bright", "flat"])
+@pytest.mark.parametrize("kind", ["dim", "bright", "flat", "stretched", "lifted", "counts"])
 def test_a_picture_of_the_readers_own_is_normalised_as_the_package_does(kind):
     rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 1, 30) ** 2 * np.ones((20, 1))
     image = {
         "dim": rng.gamma(2.0, 6.0, (20, 30)),
         "bright": rng.normal(180, 25, (20, 30)),
         "flat": np.full((20, 30), 90.0),
+        "stretched": 255 * ramp,
+        "lifted": 150 + 80 * ramp,
+        "counts": 20 + 200 * ramp + rng.normal(0, 1, (20, 30)),
     }[kind]
     image = image.clip(0, 255).astype(np.uint8)
-    script = base.read("draw.js").replace("export default { render };", "")
+    script = base.read("draw.js").replace("export default { initialize, render };", "")
     code = f"{script}\nconst values = Float32Array.from({(image / 255).ravel().tolist()});"
-    code += "\nconsole.log(JSON.stringify([...prepared({ values }, false)]))"
+    code += "\nconsole.log(JSON.stringify([...prepared({ values, W: 30, H: 20 }, false)]))"
     done = subprocess.run([str(node()), "-"], input=code, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(json.loads(done.stdout), normalize(image).ravel(), atol=1e-5)

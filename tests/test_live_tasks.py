@@ -29,7 +29,7 @@ SOLUTIONS = {
 
 def train(settings):
     """Train with each of some settings, which are those of the controls; return the trainings and the solved tasks."""
-    script = base.read("kit.js") + base.read("train.js").replace("export default { render };", "")
+    script = base.read("kit.js") + base.read("train.js").replace("export default { initialize, render };", "")
     asked = {
         "engine": base.ENGINE,
         "script": script,

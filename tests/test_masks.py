@@ -12,6 +12,12 @@ from unet_tutorial import _contract
 from unet_tutorial.data.masks import check_mask, check_pair, from_colors, from_gray, resize_mask
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
 
+TRUE = (torch.arange(60).view(3, 1, 4, 5) % 3 == 0).float()  # (3, 1, 4, 5)
+FORMS = {
+    "tensor": lambda tensor: tensor,
+    "array": lambda tensor: tensor.numpy(),
+}
+
 
 @pytest.mark.parametrize(
     "mask, num_classes, image",
@@ -125,6 +131,30 @@ def test_masks_of_another_size_than_the_image_are_refused(mask, num_classes, ima
 def test_bad_images_are_refused(image, message):
     with pytest.raises(ValueError, match=message):
         check_pair(image, torch.zeros(1, 4, 4))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("last", ["image", "mask"])
+def test_channels_in_the_last_place_are_told_and_the_cure_mends_them(form, last):
+    image, mask = torch.rand(3, 4, 5), TRUE[0]  # (1, 4, 5)
+    pair = {"image": image, "mask": mask}
+    pair[last] = pair[last].movedim(0, -1)
+    pair = {name: FORMS[form](tensor) for name, tensor in pair.items()}
+    with pytest.raises(ValueError, match=rf"{last} must have the shape .* The channels stand last.") as refused:
+        check_pair(**pair)
+    cure = f"np.moveaxis({last}, -1, -3)" if form == "array" else f"{last}.movedim(-1, -3)"
+    assert cure in str(refused.value)
+    pair[last] = eval(cure, {"np": np, **pair})  # the text of our own message
+    check_pair(**pair)
+    assert torch.as_tensor(pair["image"]).equal(image) and torch.as_tensor(pair["mask"]).equal(mask)
+
+
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_class_indices_with_a_channel_axis_in_the_last_place_lose_it(batch):
+    image, mask = torch.rand(*batch, 3, 4, 5), (torch.arange(20) % 3).view(4, 5).expand(*batch, 4, 5)
+    with pytest.raises(ValueError, match=r"[Dd]rop (it|the channel axis) with mask\[\.\.\., 0\]"):
+        check_pair(image, mask[..., None], num_classes=3)
+    check_pair(image, mask[..., None][..., 0], num_classes=3)
 
 
 def test_check_pair_checks_the_mask_too():
@@ -246,13 +276,6 @@ def named_cures(message: str) -> list[str]:
     return re.findall(
         r"(?:Convert it with|Add the channel axis with|image,) ([\w.()\[\], /:'>]*?(?:\)|\]))(?=[.,])", message
     )
-
-
-TRUE = (torch.arange(60).view(3, 1, 4, 5) % 3 == 0).float()  # (3, 1, 4, 5)
-FORMS = {
-    "tensor": lambda tensor: tensor,
-    "array": lambda tensor: tensor.numpy(),
-}
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -256,7 +256,11 @@ B3 = torch.zeros(2, 4, 6, dtype=torch.int64)
             B1[0],
             r"truth must have the shape \(B, 1, H, W\) .*\(1, 4, 6\). .* one image \(1, H, W\), truth\[None\]",
         ),
-        (B1.expand(2, 3, 4, 6), B1, r"\(B, 1, H, W\) for one class, but got \(2, 3, 4, 6\).$"),
+        (
+            B1.expand(2, 3, 4, 6),
+            B1,
+            r"\(B, 1, H, W\) for one class, but got \(2, 3, 4, 6\). Its channels are equal. Take",
+        ),
         (B1[:0], B1[:0], r"one a pixel, but got float32 of shape \(0, 1, 4, 6\).$"),
         (B1.bool(), B1, r"pred must be float32 for one class, but got bool. Convert it with pred.float\(\)"),
         (B1, B1.double(), "truth must be float32 for one class, but got float64"),

@@ -12,6 +12,8 @@ import pytest
 
 import kernels
 import notebooks
+import runs
+from console import Board
 from steps import NBVAL
 
 ENVIRONMENT = kernels.environment() | {"PYTHONPATH": str(notebooks.ROOT / "tools")}
@@ -40,7 +42,8 @@ side
 
 ```{code-cell} ipython3
 :tags: [figure]
-plots.show(plots.curves({"loss": [3.0, 2.0, 1.0]}, xlabel="epoch"), alt="The loss falls.")
+figure = plots.curves({"loss": [3.0, 2.0, 1.0]}, xlabel="epoch")
+plots.show(figure, alt="The loss falls.")
 ```
 
 ```{code-cell} ipython3
@@ -350,6 +353,7 @@ RULES = {
     "not run": (code(NUMBER, execution_count=None), "has execution count None, but is code cell 3"),
     "error": (output(NUMBER, ERROR_OUTPUT), "stores an error; mend the code"),
     "no error": (code(ERROR, outputs=[]), "is tagged raises-exception, but raised nothing"),
+    "decides nothing": (code(VARIES, metadata={"tags": ["decide"]}, outputs=[]), "nothing comes out of it"),
     "stderr": (output(NUMBER, stream("beware", "stderr")), "writes to stderr"),
     "address": (output(NUMBER, stream("<object at 0x7f3a5c0d1e20>")), "shows the memory address 0x7f3a5c0d1e20"),
     "varies without assert": (code(VARIES, source="print(1)  # assert"), "is tagged varies, so it must assert"),
@@ -357,6 +361,10 @@ RULES = {
     "not run by nbval": (code(NUMBER, metadata={"tags": ["nbval-skip"]}), "is not fully run by nbval"),
     "marked by a comment": (code(NUMBER, source="# NBVAL_IGNORE_OUTPUT\n1"), "is not fully run by nbval"),
     "long cell": (code(NUMBER, source="\n".join(["x = 1"] * 16)), "has 16 lines of code, more than 15"),
+    "wide line": (
+        code(NUMBER, source="side = 4\nsquare = side * side" + " " * 30 + "# as many pixels as the picture has in it"),
+        "has 91 characters in line 2, more than 84; give a part of it a name",
+    ),
     "figure beside code": (
         code(NUMBER, source='side = 4\nplots.show(figure, alt="A side.")'),
         "draws beside other code; give the drawing a cell of its own, tagged figure",
@@ -414,3 +422,15 @@ def test_the_check_knows_what_belongs_together(book):
         "02_orphan: _toc.yml does not list it; add `- file: notebooks/02_orphan`.",
         "_toc.yml lists notebooks/09_gone, which does not exist.",
     ]
+
+
+def test_the_chapter_on_nuclei_runs_to_its_end_without_the_data_set(tmp_path, monkeypatch):
+    """As on a computer that has neither the data nor a network: the folder that is named holds nothing."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("UNET_TUTORIAL_DATA", str(tmp_path / "empty"))
+    monkeypatch.setattr(runs, "keep", lambda *_: None)  # a run is kept under the data that were found
+    made = {"15_nuclei": notebooks.generate(notebooks.ROOT, "15_nuclei")}
+    assert runs.run_all(tmp_path, made, Board()) == {}
+    said = "".join(out.get("text", "") for cell in made["15_nuclei"].cells for out in cell.get("outputs", []))
+    assert "so what follows is drawn by a program" in said

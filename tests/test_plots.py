@@ -85,6 +85,12 @@ def test_more_curves_than_colours_can_still_be_told_apart():
     assert len(plots.COLORS) < 9 == len({(line.get_color(), line.get_linestyle()) for line in axes.lines})
 
 
+@pytest.mark.parametrize("end", [2.0, np.float32(2), np.array(2.0), torch.tensor(2.0)])
+def test_the_ends_of_the_range_may_come_from_an_array(end):
+    (drawn,) = plots.images([np.eye(4)], vmin=-end, vmax=end).axes[0].images
+    assert drawn.get_clim() == (-2, 2)
+
+
 def test_curves_that_are_counted_have_whole_numbers_below():
     figure = plots.curves({"IoU": [0.2, 0.3, 0.7, 0.75, 0.8]}, xlabel="epoch")
     figure.draw_without_rendering()

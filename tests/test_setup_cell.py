@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 import notebooks
+from notebook_rules import MAX_WIDTH
 from setup_cell import repository_url, setup_cell
 
 PACKAGE = notebooks.ROOT / "unet_tutorial"
@@ -105,7 +106,7 @@ def test_without_an_address_the_cell_names_none():
 @pytest.mark.parametrize("url", ["", ADDRESS])
 def test_it_is_short(url):
     assert len(setup_cell(url).splitlines()) <= 15
-    assert max(map(len, setup_cell(url).splitlines())) <= 120
+    assert max(map(len, setup_cell(url).splitlines())) <= MAX_WIDTH
 
 
 def test_it_is_the_first_code_cell_of_every_notebook_right_after_the_title():

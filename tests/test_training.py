@@ -13,10 +13,14 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from unet_tutorial import training
+from unet_tutorial.augment import Augmentation, Augmented
 from unet_tutorial.checkpoints import read_checkpoint
+from unet_tutorial.data.pictures import Crops
 from unet_tutorial.data.synthetic import SyntheticCircleDataset
 from unet_tutorial.devices import choose_device
-from unet_tutorial.losses import CombinedLoss, bce_loss
+from unet_tutorial.diagnosis import diagnose
+from unet_tutorial.inference import predict
+from unet_tutorial.losses import CombinedLoss, DiceLoss, bce_loss, dice_loss
 from unet_tutorial.metrics import iou, predicted_masks
 from unet_tutorial.pretrained import load_model
 from unet_tutorial.training import History, Scores, evaluate, fit, try_learning_rates
@@ -327,9 +331,9 @@ def ctrl_c(model: nn.Module, call: int) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize(("call", "whole"), [(1, 0), (2, 0), (3, 0), (4, 1), (8, 2)])
+@pytest.mark.parametrize(("call", "whole"), [(2, 0), (3, 0), (4, 0), (5, 1), (9, 2)])
 def test_ctrl_c_returns_what_there_is(tmp_path, call, whole):
-    """Two batches to train and one to evaluate an epoch."""
+    """One batch that is tried, and then two batches to train and one to evaluate an epoch."""
     options = {"train": [batch(), batch(3)], "epochs": 4, "schedule": "constant"}
     model = ctrl_c(tiny().eval(), call)
     with pytest.warns(UserWarning, match=f"training was interrupted after {whole} of 4 epochs.$"):
@@ -350,7 +354,7 @@ def test_ctrl_c_leaves_the_weights_where_they_are_and_with_patience_the_best(mon
     quick(first, **options | {"epochs": 1})
     quick(half, **options | {"train": [batch(), batch(3), batch()], "epochs": 1})
     for patience, expected in ((None, half), (3, first)):
-        model = ctrl_c(tiny(), 5)  # in the second batch of the second epoch
+        model = ctrl_c(tiny(), 6)  # in the second batch of the second epoch
         with pytest.warns(UserWarning, match="interrupted after 1 of 4"):
             quick(model, **options, patience=patience)
         assert torch.equal(model.head.weight, expected.head.weight)
@@ -473,11 +477,164 @@ def test_weights_of_the_pixels_reach_the_loss_in_training_and_in_evaluation():
 
     weights = torch.rand(2, 16, 16)
     history = quick(tiny(), [(images, masks, weights)], [(images, masks, 2 * weights)], loss=loss)
-    assert [torch.equal(a, b) for a, b in zip(seen, (weights, 2 * weights), strict=True)] == [True, True]
+    assert [torch.equal(a, b) for a, b in zip(seen, (2 * weights, weights, 2 * weights), strict=True)] == [True] * 3
     assert evaluate(tiny(), [(images, masks, weights)], loss=loss).iou == evaluate(tiny(), [(images, masks)]).iou
     assert history.epochs == 1
     with pytest.raises(ValueError, match=r"weights .* must have the masks' height and width .16, 16., but have .8, 8."):
-        quick(tiny(), [(images, masks, weights[:, :8, :8])], loss=loss)
+        quick(tiny(), [(images, masks, weights[:, :8, :8])], [(images, masks, weights)], loss=loss)
+
+
+def test_ctrl_c_before_the_first_step_leaves_an_older_checkpoint_alone(tmp_path):
+    quick(tiny(), checkpoint=tmp_path / "a.pt")
+    before = (tmp_path / "a.pt").read_bytes()
+    with pytest.warns(UserWarning, match="interrupted after 0 of 1 epochs"):
+        assert quick(ctrl_c(tiny(), 1), checkpoint=tmp_path / "a.pt").epochs == 0
+    assert (tmp_path / "a.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"val": [(batch()[0], 255 * batch()[1])]}, "masks must hold 0 and 1, but holds 0 and 255"),
+        ({"val": [batch()[:1]]}, "must be a pair of tensors"),
+        ({"val": [(batch()[0][..., :8], batch()[1])]}, r"masks must have the shape \(2, 1, 16, 8\)"),
+        ({"watch": torch.rand(1, 3, 16, 16)}, "images must have 1 channel"),
+        ({"watch": torch.rand(1, 1, 2, 2)}, "each side of the input must be at least"),
+        ({"watch": batch()[0].double()}, "images must be float32 like the weights, but got float64"),
+        ({"train": [(*batch(), batch()[1])], "val": [(*batch(), batch()[1])]}, "loss must take what the batches hold"),
+        ({"loss": "dice"}, "loss must be what computes a loss .* but got 'dice'"),
+        ({"loss": CombinedLoss}, r"but got the class CombinedLoss. Build it: CombinedLoss\(\)"),
+        ({"optimizer": "adam"}, "optimizer must be what builds an optimizer, .* but got 'adam'"),
+        ({"train": TensorDataset(*batch())}, r"train_loader must give batches .* Pass DataLoader\(data, batch_size"),
+        ({"val": torch.zeros(2, 1, 16, 16)}, "val_loader must give batches of images and masks, .* but got Tensor"),
+    ],
+)
+def test_what_would_be_found_after_an_epoch_is_found_before_the_first_step(options, message):
+    model = tiny()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=message):
+        quick(model, **options)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("says", "gave"), [(3, "2"), (1, "more")])
+def test_a_loader_whose_length_is_wrong_is_refused(says, gave):
+    class Lying(list):
+        def __len__(self) -> int:
+            return says
+
+    with pytest.raises(ValueError, match=f"as many batches as its length says, {says}, .* it gave {gave}"):
+        quick(tiny(), Lying([batch(), batch()]))
+
+
+IGNORING = {
+    "ours": lambda: CombinedLoss(ignore_index=255),
+    "PyTorch's": lambda: nn.CrossEntropyLoss(ignore_index=255),
+    "a partial": lambda: partial(bce_loss, ignore_index=255),
+}
+
+
+@pytest.mark.parametrize("loss", IGNORING)
+def test_what_the_loss_leaves_out_does_not_count_for_the_score(loss):
+    """What stands in the images' and the masks' left half cannot be seen in any number."""
+    images, masks = batch()
+    classes = masks[:, 0].long().masked_fill(torch.arange(16) < 8, 255)  # (2, 16, 16)
+    model = tiny(num_classes=3)
+    seen = evaluate(model, [(images, classes)], loss=IGNORING[loss]())
+    logits = model.eval()(images)
+    expected = iou(logits.argmax(1)[..., 8:], classes[..., 8:], 3).nanmean(1).mean()
+    assert seen.iou == pytest.approx(expected.item())
+    history = quick(model, [(images, classes)], [(images, classes)], loss=IGNORING[loss](), epochs=2)
+    assert history.epochs == 2 and all(0 <= score <= 1 for score in history.val_iou)
+    with pytest.raises(ValueError, match="but holds 255 too.*say ignore_index=255; in fit, the loss says it"):
+        evaluate(model, [(images, classes)])
+
+
+def test_one_class_may_have_pixels_that_do_not_count_too():
+    images, masks = batch()
+    marked = masks.masked_fill(torch.arange(16) < 8, 255)
+    seen = evaluate(tiny(), [(images, marked)], loss=CombinedLoss(ignore_index=255))
+    predicted = predicted_masks(tiny().eval()(images))
+    assert seen.iou == pytest.approx(iou(predicted[..., 8:], masks[..., 8:]).mean().item())
+    nothing = [(images[:1], torch.full((1, 1, 16, 16), 255.0)), (images, marked)]
+    assert evaluate(tiny(), nothing, loss=CombinedLoss(ignore_index=255)).iou == pytest.approx(seen.iou)
+
+
+WRAPPINGS = {
+    "data parallel": nn.DataParallel,
+    "compiled": partial(torch.compile, backend="eager"),
+    "both": lambda model: nn.DataParallel(torch.compile(model, backend="eager")),
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_a_wrapped_model_is_trained_kept_and_loaded_as_itself(tmp_path, wrapping):
+    plain, wrapped = tiny(), WRAPPINGS[wrapping](tiny())
+    expected = quick(plain, epochs=2, patience=2, schedule="constant")
+    history = quick(wrapped, epochs=2, patience=2, schedule="constant", checkpoint=tmp_path / "a.pt")
+    assert history.val_loss == pytest.approx(expected.val_loss, rel=1e-4)
+    again = load_model(tmp_path / "a.pt")
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-3, atol=1e-5)
+    resumed = quick(tiny(), epochs=2, patience=2, schedule="constant", checkpoint=tmp_path / "a.pt", resume=True)
+    assert resumed == history
+    assert len(diagnose(wrapped, *batch())) == len(diagnose(plain, *batch()))
+    torch.testing.assert_close(predict(wrapped, batch()[0]), predict(plain, batch()[0]), rtol=1e-3, atol=1e-4)
+
+
+LOADERS = {
+    "augmented": lambda data, g: Augmented(DataLoader(data, 2, shuffle=True, generator=g), Augmentation()),
+    "augmented twice": lambda data, g: Augmented(
+        Augmented(DataLoader(data, 2, shuffle=True, generator=g), Augmentation()), Augmentation(elastic=1)
+    ),
+    "crops": lambda data, g: DataLoader(Crops(data, size=16, samples=6), 2, shuffle=True, generator=g),
+}
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("own", [True, False], ids=["own generator", "the common one"])
+def test_every_loader_of_ours_goes_on_where_it_was_and_gives_each_rate_the_same(tmp_path, loader, own):
+    data = [
+        (torch.rand(1, 20, 20, generator=torch.Generator().manual_seed(i)), torch.ones(1, 20, 20)) for i in range(6)
+    ]
+    seen = []
+
+    def run(first: int, **options) -> History:
+        torch.manual_seed(first)
+        train = LOADERS[loader](data, torch.Generator().manual_seed(first) if own else None)
+        options = {"epochs": 3, "schedule": "constant", "device": "cpu", "progress": False} | options
+        return fit(options.pop("model", tiny()), train, [batch()], **options)
+
+    expected = run(1)
+    model = tiny()
+    with pytest.warns(UserWarning, match="interrupted after 1 of 3"):
+        run(1, model=ctrl_c(model, 7), checkpoint=tmp_path / "a.pt")  # tried, 3 and 1, 3
+    assert run(9, checkpoint=tmp_path / "a.pt", resume=True) == expected
+    train = LOADERS[loader](data, torch.Generator().manual_seed(1) if own else None)
+
+    def build() -> nn.Module:
+        model = tiny()
+        model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        return model
+
+    options = {"epochs": 1, "device": "cpu", "progress": False}
+    try_learning_rates(build, train, [batch()], learning_rates=(1e-3, 2e-3), **options)
+    half = len(seen) // 2
+    assert all(torch.equal(a, b) for a, b in zip(seen[:half], seen[half:], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (partial(dice_loss, smooth=1.0), partial(dice_loss, smooth=2.0)),
+        (lambda logits, m: dice_loss(logits, m, 1.0), lambda logits, m: dice_loss(logits, m, 2.0)),
+        (nn.CrossEntropyLoss(torch.tensor([1.0, 2.0])), nn.CrossEntropyLoss(torch.tensor([1.0, 3.0]))),
+        (nn.Sequential(DiceLoss(1.0)), nn.Sequential(DiceLoss(2.0))),
+    ],
+    ids=["partial", "lambda", "weights", "a module of modules"],
+)
+def test_another_loss_has_another_name(first, second):
+    assert training._name(first) == training._name(first) != training._name(second)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -497,7 +654,7 @@ def test_fit_trains_in_training_mode_and_judges_in_eval_mode():
     modes = []
     model.register_forward_hook(lambda module, inputs, output: modes.append(module.training))
     quick(model, [batch(), batch()], [batch()], epochs=2)
-    assert modes == [True, True, False] * 2
+    assert modes == [False] + [True, True, False] * 2  # the first batch of the evaluation is tried before
     assert not any(module.training for module in model.modules())
 
 

@@ -25,7 +25,6 @@ from unet_tutorial.data import SyntheticCellsDataset
 from unet_tutorial.widgets import Choice, Explorer, Panel, Slider, State, Switch, architecture, convolution
 from unet_tutorial.widgets.kit import encode
 
-VIEW = "application/vnd.jupyter.widget-view+json"
 MOST_BYTES = 200_000  # of one explorer; a page may hold two
 WIDEST = 340  # units of a drawing with text, so that it can be read on a phone
 every_explorer = pytest.mark.parametrize("explorer", widgets.EXPLORERS, ids=lambda explorer: explorer.__name__)
@@ -123,20 +122,19 @@ def test_without_javascript_the_state_stands_there_with_its_words_and_numbers(ex
 
 
 @every_explorer
-def test_jupyter_gets_the_widget_and_the_page_and_the_words(explorer):
+def test_jupyter_gets_the_page_and_the_words(explorer):
+    """And not the widget's own form, which is an error where there is no kernel: in a notebook that is opened again."""
     shown = explorer()
     data, _ = shown._repr_mimebundle_()
-    assert set(data) == {"text/plain", "text/html", VIEW}
-    assert data["text/html"] == shown.html() == explorer().html()
+    assert set(data) == {"text/plain", "text/html"}
+    assert data["text/html"].replace(f' data-model="{shown._id}"', "", 1) == shown.html() == explorer().html()
     title, words, *numbers = data["text/plain"].split("\n")
     assert (title, words) == (explorer.title, shown.shown.words) and len(numbers) == len(shown.shown.numbers)
+    assert shown._ipython_display_ is None  # the one that ipywidgets 7 brings would pass over our HTML
 
 
-@every_explorer
-def test_with_ipywidgets_7_the_page_is_shown(explorer, monkeypatch):
-    monkeypatch.setattr("ipywidgets.__version__", "7.7.1")
-    assert set(explorer()._repr_mimebundle_()[0]) == {"text/plain", "text/html"}
-    assert explorer()._ipython_display_ is None  # the one that ipywidgets 7 brings would pass over our HTML
+def test_no_two_explorers_have_the_same_name_in_a_page():
+    assert len({one._id for one in (widgets.Threshold(), widgets.Threshold(), widgets.Losses())}) == 3
 
 
 @every_explorer

@@ -10,8 +10,9 @@ async () => {
     await image.decode().catch(() => found.push(`image does not load: ${image.src}`));
     if (!image.alt.trim()) found.push(`image without alternative text: ${image.src}`);
   }
-  for (const drawing of article.querySelectorAll("svg[role=img]:not(mjx-container *)")) {
-    if (!drawing.getAttribute("aria-label")) found.push("drawing without a label");
+  for (const drawing of article.querySelectorAll("svg[role=img]:not([aria-hidden=true], mjx-container *)")) {
+    const title = document.getElementById(drawing.getAttribute("aria-labelledby"))?.textContent;
+    if (!drawing.getAttribute("aria-label") && !title) found.push("drawing without a label");
   }
 
   for (const formula of article.querySelectorAll(".math")) {

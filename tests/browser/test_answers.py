@@ -122,14 +122,17 @@ def test_what_would_answer_a_question_is_folded(visit, addresses, chapter):
     for cell in folded.all():
         output = cell.locator("div.cell_output")
         assert output.count() == 1 and not output.is_visible()
-    first = folded.first
+    summary = page.locator("summary", has_text="Show what comes out")  # a figure's says that it shows the figure
+    first = folded.filter(has=summary).first  # of a figure whose code is folded too, it is the second one
     first.locator("summary", has_text="Show what comes out").click()
     assert first.locator("div.cell_output").is_visible()
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_guess_is_committed_to_unfolds_what_comes_out_and_is_counted(visit, addresses, chapter):
-    page, troubles = visit(addresses["file"], f"notebooks/{chapter}.html")
+    # Over http: a page from a file that is loaded again finds an older storage once or twice in a hundred times
+    # (Chromium 156; by the next loading it has come). Over http that happened in none of 444.
+    page, troubles = visit(addresses["http"], f"notebooks/{chapter}.html")
     known = quiz.guesses(chapter[3:])
     boxes = page.locator("section.unet-guess")
     assert boxes.count() == len(known)

@@ -8,6 +8,8 @@ import random
 import re
 from pathlib import Path
 
+import nbconvert
+import nbformat
 import pytest
 import yaml
 
@@ -167,19 +169,36 @@ def test_pointing_at_a_drawing_sets_its_controls(one_page, explorer, live):
 
 
 @every_explorer
-def test_a_link_leads_to_the_setting(one_page, explorer, live):
+def test_a_link_leads_to_the_setting(one_page, window, browser, explorer, live):
     setting = explorer.settings()[-1]
-    page, _ = one_page(explorer(**setting))
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    address = "https://book.example/page.html"  # a page that others can open, too
+    context, troubles = window(browser, "https://book.example")
+    shown = page_of([explorer(**setting)], "Explorers")
+    context.route(f"{address}*", lambda route: route.fulfill(body=shown, content_type="text/html; charset=utf-8"))
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(address)
     page.get_by_role("button", name="Copy a link").click()
-    page.get_by_text("Copied.").wait_for()
+    page.get_by_text("Copied.", exact=True).wait_for()
     link = page.evaluate("navigator.clipboard.readText()")
-    assert link.startswith(page.url) and f"#{explorer.name}:" in link
-    page, troubles = one_page(explorer(), fragment=link.removeprefix(page.url))
+    context.close()
+    assert link.startswith(address) and f"#{explorer.name}:" in link and troubles == []
+    page, troubles = one_page(explorer(), fragment=link.removeprefix(address))
     (one,) = live(page)
     one.figure.locator(".link").wait_for()
     assert one.setting() == tuple(setting.values()) and troubles == []
     one.check()
+
+
+@pytest.mark.parametrize("way", ["file", "http"])
+def test_a_link_that_opens_nowhere_else_is_not_copied_and_it_is_said_what_to_do(visit, addresses, way):
+    page, troubles = visit(addresses[way], f"{PAGES[0]}.html")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("navigator.clipboard.writeText('as before')")
+    page.get_by_role("button", name="Copy a link").first.click()
+    page.get_by_text("Not copied: this page lies on this computer alone").first.wait_for()
+    assert "make serve ROOM=1" in page.locator(".link").first.inner_text()
+    assert page.evaluate("navigator.clipboard.readText()") == "as before" and troubles == []
 
 
 def test_the_address_follows_the_controls_and_a_wrong_link_is_told(one_page, live):
@@ -225,17 +244,59 @@ def test_without_javascript_a_still_stands_there(visit, addresses, pages, name):
         assert figure.locator("input, select, button").count() == 0
 
 
-@every_explorer
-def test_on_a_phone_controls_and_drawing_are_seen_together(one_page, explorer, live):
-    page, _ = one_page(explorer(), width=360)
-    page.set_viewport_size({"width": 360, "height": 700})
+SCREENS = {"phone": (360, 700), "larger phone": (390, 844), "laptop": (1366, 768)}
+SEEN = """(figure) => {
+  figure.scrollIntoView({ behavior: "instant" });
+  const [drawing, board] = [".panel svg", ".controls"].map((name) => figure.querySelector(name))
+    .map((part) => part.getBoundingClientRect());
+  return [drawing.top, Math.min(drawing.bottom, board.top), board.bottom];
+}"""
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_controls_and_drawing_are_seen_together(visit, addresses, live, screen):
+    """On the page that readers open, with all boxes that its theme puts around a picture."""
+    width, height = SCREENS[screen]
+    page, troubles = visit(addresses["http"], f"{CATALOGUE}.html", width=width, height=height)
+    explorers = live(page)
+    assert len(explorers) == len(widgets.EXPLORERS)
+    for one in explorers:
+        top, seen_to, bottom = one.figure.evaluate(SEEN)
+        places = f"{one.explorer.__name__}: its drawing is seen from {top} to {seen_to}, its controls end at {bottom}"
+        assert 0 <= top and bottom <= height and seen_to - top >= 170, places
+    assert page.evaluate("document.documentElement.scrollWidth") == width and troubles == []
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+def test_a_browser_that_cannot_unpack_says_so_and_shows_a_still_picture(browser, window, addresses, way):
+    context, troubles = window(browser, addresses[way])
+    context.add_init_script("delete globalThis.DecompressionStream")
+    page = context.new_page()
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto(f"{addresses[way]}/{CATALOGUE}.html")
+    figures = page.locator("figure.unet-explorer:not(.unet-live)")
+    for figure in figures.all():
+        figure.get_by_text("This browser cannot unpack what comes with the page").wait_for()
+        assert figure.locator("svg[role=img]").first.is_visible() and figure.locator("input, select").count() == 0
+    assert figures.count() == len(widgets.EXPLORERS) and troubles == []
+    context.close()
+
+
+def test_a_notebook_that_is_exported_has_living_pictures(tmp_path, browser, live):
+    """As *File > Export as HTML* makes it, which asks outside for what its formulas need, and here gets nothing."""
+    data, _ = widgets.Threshold()._repr_mimebundle_()
+    output = nbformat.v4.new_output("execute_result", data, execution_count=1)
+    cell = nbformat.v4.new_code_cell("widgets.Threshold()", outputs=[output])
+    html, _ = nbconvert.HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    (tmp_path / "exported.html").write_text(html, encoding="utf-8")
+    context = browser.new_context(offline=True)
+    context.set_default_timeout(0)
+    page = context.new_page()
+    page.goto((tmp_path / "exported.html").as_uri(), wait_until="domcontentloaded")
     (one,) = live(page)
-    one.figure.evaluate("(figure) => figure.scrollIntoView()")
-    drawing, board = (one.figure.locator(name).first.bounding_box() for name in (".panel svg", ".controls"))
-    assert 0 <= drawing["y"] and board["y"] + board["height"] <= 700
-    assert board["y"] - drawing["y"] >= 200  # so much of the drawing is not covered
-    one.move(0, 1)
+    one.move(0, 0)
     one.check()
+    context.close()
 
 
 @every_explorer

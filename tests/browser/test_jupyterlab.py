@@ -221,3 +221,47 @@ def test_a_network_that_is_trained_in_the_picture_comes_to_python(page):
     shown = torch.tensor(figure.evaluate("(f) => [...f.unet.now().shown]"))
     said = run(page, first + 1, ".jp-OutputArea-output:has-text('logits:')").inner_text()
     torch.testing.assert_close(torch.tensor([float(word) for word in said.split()[1:]]), shown, atol=1e-3, rtol=1e-3)
+
+
+MARKS = """() => {
+  const radios = [...document.querySelectorAll(".unet-explorer input[type=radio]")];
+  const groups = [...Map.groupBy(radios, (radio) => radio.name).values()];
+  const ids = [...document.querySelectorAll(".unet-explorer [id]")].map((one) => one.id);
+  return [groups.map((group) => group.filter((radio) => radio.checked).length), ids.length - new Set(ids).size];
+}"""
+
+
+def test_several_explorers_in_one_notebook_leave_one_another_alone(page, live_one):
+    """Jupyter loads the script of each of them anew, so none may think that it is the only one."""
+    shown = {}
+    for explorer in (widgets.FeatureMaps, widgets.SkipSwitchboard):
+        number = 3 * widgets.EXPLORERS.index(explorer)
+        shown[explorer] = live_one(run(page, number, ".unet-explorer"), explorer)
+    before = shown[widgets.SkipSwitchboard].setting()
+    for i in range(len(shown[widgets.FeatureMaps].controls)):
+        shown[widgets.FeatureMaps].move(i, 1)
+    assert shown[widgets.SkipSwitchboard].setting() == before
+    marks, doubled = page.evaluate(MARKS)
+    assert len(marks) >= 4 and set(marks) == {1} and doubled == 0
+
+
+def test_a_notebook_that_is_opened_again_shows_living_pictures(lab, visit, live_one):
+    address, folder = lab
+    one_cell = notebook()
+    one_cell.cells = one_cell.cells[:1]
+    nbformat.write(one_cell, folder / "again.ipynb")
+    page, _ = visit(address, "doc/tree/again.ipynb")
+    page.locator(".jp-Notebook .jp-CodeCell").wait_for()
+    page.wait_for_function(READY, polling=100)
+    run(page, 0, ".unet-explorer .controls")
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    (output,) = nbformat.read(folder / "again.ipynb", as_version=4).cells[0].outputs
+    assert set(output["data"]) == {"text/html", "text/plain"}
+    page.reload()  # as on the next day: the kernel that starts has run nothing
+    figure = page.locator(".unet-explorer").first
+    figure.locator(".controls").wait_for()
+    one = live_one(figure, widgets.EXPLORERS[0])
+    one.move(0, 1)
+    one.check()
+    assert "Error displaying widget" not in page.locator(".jp-Notebook").inner_text()

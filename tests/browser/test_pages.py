@@ -104,6 +104,14 @@ def test_search_finds_the_bottleneck(visit, addresses, way):
     assert troubles == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_search_page_can_be_read(visit, addresses, theme):
+    page, troubles = visit(addresses["file"], "search.html?q=bottleneck", theme=theme)
+    page.wait_for_function("document.querySelector('.search-summary')?.innerText.includes('matching')")
+    at_rest(page)
+    assert problems(page, troubles) == []
+
+
 def test_first_page_leads_to_the_book(visit, addresses):
     page, troubles = visit(addresses["file"], "index.html")
     page.wait_for_url(f"**/{TOC['root']}.html")

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
+
+import watch
 
 COMPUTES = "(ms) => { const end = Date.now() + ms; while (Date.now() < end); return 1 + 1; }"
 ENDLESS = {
@@ -28,6 +31,19 @@ def test_what_waits_for_ever_is_told_and_the_next_test_gets_a_browser(browsers, 
     page.set_content("<p id='here'>Here.</p>")
     assert page.locator("#here").inner_text() == "Here."
     page.close()
+
+
+def test_it_is_told_also_where_ending_the_browser_takes_long(monkeypatch, visit, addresses, endless_wait):
+    def end_slowly(processes):
+        end(processes)
+        time.sleep(2)  # the test meets an error of Playwright long before this is over
+
+    end = watch.end
+    monkeypatch.setattr(watch, "end", end_slowly)
+    page, _ = visit(addresses["http"], "notebooks/01_segmentation.html")
+    with pytest.raises(pytest.fail.Exception, match="waits for something that does not come"):
+        with endless_wait(seconds=1, looks=3):
+            ENDLESS["a text"](page)
 
 
 def test_what_is_only_slow_goes_on(browser, visit, addresses, endless_wait):
