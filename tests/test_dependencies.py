@@ -7,9 +7,10 @@ import sys
 import nbformat
 import pytest
 
+import data_sets
 import dependencies
 import notebooks
-from dependencies import NUCLEI, PACKAGE, ROOT
+from dependencies import PACKAGE, ROOT
 
 CHAPTERS = notebooks.names_in(ROOT / "book" / "chapters", "*.md")
 # What is read by its name must be named where it is asked for, or a changed record would not be seen.
@@ -45,8 +46,8 @@ def test_every_file_that_a_chapter_needs_is_there(name):
 def test_a_chapter_does_not_depend_on_what_it_does_not_import():
     bottleneck = dependencies.modules(code_of("05_bottleneck"))
     assert f"{PACKAGE}.unet" in bottleneck and f"{PACKAGE}.blocks" in bottleneck
-    assert not {f"{PACKAGE}.diagnosis", f"{PACKAGE}.augment", NUCLEI} & bottleneck
-    assert NUCLEI in dependencies.modules(code_of("15_nuclei"))
+    assert not {f"{PACKAGE}.diagnosis", f"{PACKAGE}.augment", f"{PACKAGE}.data.bbbc039"} & bottleneck
+    assert f"{PACKAGE}.data.bbbc039" in dependencies.modules(code_of("15_nuclei"))
 
 
 def test_names_from_the_package_itself_may_come_from_anywhere():
@@ -115,9 +116,11 @@ def test_the_key_changes_with_the_code_its_tags_the_package_and_the_libraries(mo
 
 def test_the_data_set_counts_where_it_is_used(monkeypatch):
     user, other = notebook("from unet_tutorial.data import bbbc039"), notebook("1")
+    assert [one.module for one in dependencies.data_of(user)] == [f"{PACKAGE}.data.bbbc039"]
+    assert dependencies.data_of(other) == []
     keys = set()
-    for place in ("None", "somewhere"):
-        monkeypatch.setattr(dependencies, "nuclei", lambda place=place: place)
+    for place in ("", "somewhere"):
+        monkeypatch.setattr(data_sets, "place", lambda one, place=place: place)
         keys.add((dependencies.key(user), dependencies.key(other)))
     assert len({key for key, _ in keys}) == 2 and len({key for _, key in keys}) == 1
 

@@ -35,7 +35,7 @@ def repository(tmp_path):
     for name, text in (("unet_tutorial/halves.py", MODULE), ("tests/test_halves.py", TEST)):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(text)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = real_nuclei\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = real_nuclei\n real_sections\n real_streets\n")
     return tmp_path
 
 

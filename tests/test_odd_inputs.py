@@ -55,7 +55,7 @@ from unet_tutorial import (
     widgets,
 )
 from unet_tutorial import votes as voting
-from unet_tutorial.data import bbbc039, masks, meaning, normalizing, pictures, synthetic
+from unet_tutorial.data import bbbc039, camvid, masks, meaning, normalizing, pictures, synthetic, vnc
 from unet_tutorial.devices import choose_device
 from unet_tutorial.exercises import pieces
 from unet_tutorial.live import base as live_base
@@ -587,6 +587,7 @@ MASKS3 = torch.randint(0, 3, (2, 16, 16), generator=RANDOM)
 WEIGHTS = torch.rand(2, 16, 16, generator=RANDOM) + 0.5
 OBJECTS = np.zeros((16, 16), dtype=np.int64)
 OBJECTS[2:8, 2:8], OBJECTS[2:8, 8:14], OBJECTS[10:15, 3:9] = 1, 2, 3
+SECTION = np.where(OBJECTS == 1, 0, np.where(OBJECTS == 2, 191, 255))
 BY_ITSELF = "as the call makes it"  # of an argument whose usual value is made anew in every call
 PICTURE = np.random.default_rng(0).random((16, 16))
 BATCHES = [(IMAGES, MASKS1), (IMAGES.flip(0), MASKS1.flip(0))]
@@ -1014,6 +1015,22 @@ ENTRIES += [
     Entry(
         "data.bbbc039.NucleiDataset",
         lambda split: bbbc039.NucleiDataset(split, folder=FOLDER),
+        {"split": ("option", "train")},
+    ),
+    Entry(
+        "data.vnc.decode_classes",
+        vnc.decode_classes,
+        {"mask": ("labels", SECTION)},
+        {("mask", "another height"): ANY},
+    ),
+    Entry(
+        "data.vnc.SectionsDataset",
+        lambda **o: vnc.SectionsDataset(**o, folder=FOLDER),
+        {"split": ("option", "train"), "target": ("option", "cells")},
+    ),
+    Entry(
+        "data.camvid.StreetDataset",
+        lambda split: camvid.StreetDataset(split, folder=FOLDER),
         {"split": ("option", "train")},
     ),
     Entry(
@@ -1691,6 +1708,7 @@ ENTRIES += [
     ),
 ]
 FILES = "files and names of files, see the tests of its module"
+FETCHING = "descriptions and files of published data sets, see tests/test_fetching.py"
 CHECKED = "arrays that whole_numbers has read and checked"
 PICTURES = "pictures that were checked when they were read"
 WITH_TESTS_OF_THEIR_OWN = {
@@ -1705,6 +1723,7 @@ WITH_TESTS_OF_THEIR_OWN = {
     "data.describing": ("Description describe", PICTURES),
     "data.splitting": ("alike groups_of split", PICTURES),
     "data.targets": ("labelled object_size target", PICTURES),
+    "data.fetching": ("Published cache_folder fetch find lacks_files locate registry", FETCHING),
     "plan": ("Plan Reason plan prepare told", PICTURES),
     "export": ("to_onnx", "a file of a model, see tests/test_export.py"),
     "segmenter": ("Report Segmenter open_segmenter segment_folder", FILES),
@@ -1713,9 +1732,8 @@ WITH_TESTS_OF_THEIR_OWN = {
 }
 TAKES_NONE_OF_THEM = {
     **{f"{module}.{name}": why for module, (names, why) in WITH_TESTS_OF_THEIR_OWN.items() for name in names.split()},
-    "data.bbbc039.cache_folder": "no argument",
     "data.bbbc039.find_nuclei": "no argument",
-    "data.bbbc039.fetch_nuclei": "an address of the network, see tests/test_bbbc039.py",
+    "data.bbbc039.fetch_nuclei": "no argument that it reads",
     "data.normalizing.is_colour": "what is no picture in colour is none",
     "data.pictures.nuclei_pieces": "no argument",
     "diagnosis.Finding": "two texts that diagnose writes",
@@ -1754,7 +1772,7 @@ TAKES_NONE_OF_THEM = {
 FROM_DEEP_INSIDE: dict[tuple[str, str, str], str] = {}  # none at present
 
 # Folders are read in tests of their own; here none holds pictures, so that the usual value is refused, too.
-REFUSED_AS_USUAL = ("own_pictures", "NucleiDataset", "with_targets dataset")
+REFUSED_AS_USUAL = ("own_pictures", "NucleiDataset", "SectionsDataset", "StreetDataset", "with_targets dataset")
 
 # The judge ------------------------------------------------------------------------------------------------------------
 

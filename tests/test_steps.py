@@ -5,6 +5,7 @@ import io
 import pytest
 import yaml
 
+import data_sets
 import steps
 import watch
 from console import Board
@@ -17,7 +18,7 @@ WORKS = ["-c", "import time\nend = time.process_time() + 1.5\nwhile time.process
 
 @pytest.fixture
 def everything_is_there(monkeypatch):
-    monkeypatch.setattr(steps, "has_nuclei", lambda: True)
+    monkeypatch.setattr(data_sets, "place", lambda one: "somewhere")
 
 
 @pytest.mark.usefixtures("everything_is_there")
@@ -34,9 +35,11 @@ def test_a_failed_step_does_not_stop_the_others_and_fails_the_test(tmp_path, cap
 
 
 def test_what_hangs_is_ended_and_told_and_what_is_slow_goes_on(monkeypatch, tmp_path):
-    monkeypatch.setattr(watch, "SECONDS", 0.1)
-    monkeypatch.setattr(watch, "LOOKS", 10)
-    monkeypatch.setattr(watch, "LEAST", 0.02)
+    monkeypatch.setattr(watch, "SECONDS", 0.2)
+    monkeypatch.setattr(watch, "LOOKS", 15)
+    monkeypatch.setattr(
+        watch, "LEAST", 0.005
+    )  # less than the clock of a process can tell: on a busy machine it gets little
     board = Board(io.StringIO())
     hung = steps.run_step(tmp_path, "one that hangs", HANGS, board)
     assert not hung.succeeded and watch.verdict() in steps.text_of(hung) and watch.verdict() in board.out.getvalue()
@@ -73,23 +76,31 @@ def test_the_quick_steps_run_before_a_commit_too():
     assert all(hook["always_run"] and not hook["pass_filenames"] for hook in local["hooks"])
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_without_the_real_pictures_only_what_needs_them_is_left_out_and_this_is_said(
-    monkeypatch, tmp_path, capsys, there
-):
+@pytest.mark.parametrize("gone", [(), ("real_nuclei",), ("real_nuclei", "real_streets")])
+def test_without_real_pictures_only_what_needs_them_is_left_out_and_this_is_said(monkeypatch, tmp_path, capsys, gone):
     show = ["-c", "import sys; print(sys.argv[1:])"]
-    monkeypatch.setattr(steps, "has_nuclei", lambda: there)
+    (tmp_path / "notebooks").symlink_to(steps.Path(steps.__file__).parents[1] / "notebooks")
+    monkeypatch.setattr(data_sets, "place", lambda one: "" if one.marker in gone else "somewhere")
     assert steps.test(tmp_path, dict.fromkeys(steps.STEPS, show)) == 0
     logs = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "_build" / "log").iterdir())
-    for words in ("['-m', 'not real_nuclei']", "['--ignore=notebooks/15_nuclei.ipynb']"):
-        assert (words in logs) != there
-    assert ("Left out: the comparison" in capsys.readouterr().out) != there
+    assert logs.count("'-m', '") == bool(gone)
+    assert f"['-m', '{' and '.join(f'not {marker}' for marker in gone)}']" in logs or not gone
+    assert ("'--ignore=notebooks/15_nuclei.ipynb'" in logs) == ("real_nuclei" in gone)
+    assert "01_segmentation" not in logs
+    said = capsys.readouterr().out
+    assert ("Left out: what needs the nuclei (BBBC039)" in said) == bool(gone)
+    assert ("the street scenes (CamVid)" in said) == ("real_streets" in gone)
 
 
-def test_what_is_left_out_without_the_real_pictures_exists():
-    assert set(steps.WITHOUT_NUCLEI) <= set(steps.STEPS)
-    (ignored,) = steps.WITHOUT_NUCLEI["notebooks compared"]
-    assert (steps.Path(steps.__file__).parents[1] / ignored.removeprefix("--ignore=")).is_file()
+def test_what_is_left_out_belongs_to_steps_that_exist():
+    root = steps.Path(steps.__file__).parents[1]
+    assert set(steps.left_out(root, list(data_sets.ALL))) <= set(steps.STEPS) and steps.left_out(root, []) == {}
+
+
+def test_every_data_set_has_a_marker_that_pytest_knows_and_a_description(pytestconfig):
+    known = {line.partition(":")[0] for line in pytestconfig.getini("markers")}
+    assert {one.marker for one in data_sets.ALL} <= known
+    assert all(one.published().files for one in data_sets.ALL)
 
 
 def test_the_tests_of_what_changed():

@@ -6,13 +6,16 @@ import sys
 import threading
 import urllib.request
 
+import nbformat
 import pytest
 
 import book_build
+import data_sets
 import pages
 import run
 import runs
 from console import Board
+from notebooks import ROOT
 
 
 @pytest.fixture
@@ -165,7 +168,7 @@ def test_a_chapter_that_could_not_be_run_is_told_in_the_last_lines(book, capsys)
     out = capsys.readouterr().out
     assert "02_b could not be run, and its page says so. The run ended in code cell 3 (fit). " + runs.DIED in out
     assert "_build/log/02_b.txt" in out and "Open it: file://" in out
-    assert book_build.finish(book, {}, "Chapter 15 shows cells that a program draws: no network") == 0
+    assert book_build.finish(book, {}, ["Drawn by a program: no network"]) == 0
     assert "no network" in capsys.readouterr().out
 
 
@@ -177,9 +180,17 @@ def test_without_room_it_says_so_before_it_begins(book, monkeypatch, capsys):
 
 @pytest.mark.parametrize("error", [OSError("no network"), ValueError("altered")])
 def test_without_its_data_a_chapter_is_announced_with_the_size_and_goes_on(monkeypatch, capsys, error):
-    def fetch(progress):
+    def fetch(data, progress):
         raise error
 
-    monkeypatch.setattr(book_build.bbbc039, "fetch_nuclei", fetch)
-    assert str(error) in book_build.fetch_nuclei(Board())
-    assert "a download of 81 MB" in capsys.readouterr().out
+    monkeypatch.setattr(book_build.fetching, "fetch", fetch)
+    said = book_build.fetch(data_sets.ALL[0], ["15_nuclei"], Board())
+    assert said.startswith("15_nuclei: what is shown was drawn by a program. ") and str(error)[1:] in said
+    assert "15_nuclei: the data are the nuclei (BBBC039), a download of 81 MB, once." in capsys.readouterr().out
+
+
+def test_the_data_that_chapters_use_and_that_are_not_here(monkeypatch):
+    chapters = {name: nbformat.read(ROOT / f"notebooks/{name}.ipynb", 4) for name in ("01_segmentation", "15_nuclei")}
+    for place, users in (("", {"unet_tutorial.data.bbbc039": ["15_nuclei"]}), ("somewhere", {})):
+        monkeypatch.setattr(data_sets, "place", lambda one, place=place: place)
+        assert {one.module: names for one, names in book_build.missing_data(chapters).items()} == users

@@ -11,14 +11,14 @@ import nbformat
 import psutil
 import yaml
 
+import data_sets
 import dependencies
 import notebook_rules
 import notebooks
 import pages
 import runs
 from console import Board, duration, last_lines
-from unet_tutorial.data import bbbc039
-from unet_tutorial.data.bbbc039 import find_nuclei
+from unet_tutorial.data import fetching
 
 SPACE = 300e6  # bytes, for the runs and two books
 PAGES_SECONDS = 40  # for all pages, where nobody has measured it
@@ -31,11 +31,11 @@ def build_book(root: Path) -> int:
         print(f"The book needs {SPACE / 1e6:.0f} MB of free space. Make room, and run this again.", file=sys.stderr)
         return 1
     chapters = stored(root)
-    stale, lacks_nuclei = stale_ones(root, chapters), needs_nuclei(chapters) and find_nuclei() is None
-    if stale or lacks_nuclei or not pages.is_current(root):
+    stale, lacking = stale_ones(root, chapters), missing_data(chapters)
+    if stale or lacking or not pages.is_current(root):
         board.done(forecast(root, chapters, runs.expected_seconds(root, stale)))
-    drawn = fetch_nuclei(board) if lacks_nuclei else ""
-    if lacks_nuclei and not drawn:
+    drawn = [sentence for one, users in lacking.items() if (sentence := fetch(one, users, board))]
+    if len(drawn) < len(lacking):
         stale = stale_ones(root, chapters)
     if not stale and pages.is_current(root):
         board.done("Nothing has changed since the book was built.")
@@ -65,19 +65,25 @@ def stale_ones(root: Path, chapters: dict[str, nbformat.NotebookNode]) -> dict[s
     return {name: notebook for name, notebook in chapters.items() if runs.find(root, notebook) is None}
 
 
-def needs_nuclei(chapters: dict[str, nbformat.NotebookNode]) -> bool:
-    """Return whether a chapter uses the data set BBBC039."""
-    return any(dependencies.NUCLEI in dependencies.modules(dependencies.code_of(book)) for book in chapters.values())
+def missing_data(chapters: dict[str, nbformat.NotebookNode]) -> dict[data_sets.DataSet, list[str]]:
+    """Return the data sets that are not on this computer, and the chapters that use each."""
+    users: dict[data_sets.DataSet, list[str]] = {}
+    for name, notebook in chapters.items():
+        for one in dependencies.data_of(notebook):
+            if not data_sets.place(one):
+                users.setdefault(one, []).append(name)
+    return users
 
 
-def fetch_nuclei(board: Board) -> str:
-    """Get the data set BBBC039, and return "", or in a sentence why its chapter will do without."""
-    board.done(f"  Chapter 15 needs the data set BBBC039: a download of {bbbc039.DOWNLOAD} MB, once.")
+def fetch(one: data_sets.DataSet, users: list[str], board: Board) -> str:
+    """Get a data set, and return "", or in a sentence why its chapters will do without."""
+    data = one.published()
+    board.done(f"  {', '.join(users)}: the data are {data.title}, a download of {data.download} MB, once.")
     try:
-        bbbc039.fetch_nuclei(progress=board.is_terminal)
+        fetching.fetch(data, progress=board.is_terminal)
     except (OSError, ValueError) as error:
-        return f"Chapter 15 shows cells that a program draws: {error}"
-    dependencies.nuclei.cache_clear()
+        return f"{', '.join(users)}: what is shown was drawn by a program. {str(error)[:1].upper()}{str(error)[1:]}"
+    data_sets.place.cache_clear()
     return ""
 
 
@@ -104,13 +110,13 @@ def changed_by_hand(root: Path, chapters: dict[str, nbformat.NotebookNode]) -> l
     ]
 
 
-def finish(root: Path, failures: dict[str, runs.Failure], drawn: str) -> int:
+def finish(root: Path, failures: dict[str, runs.Failure], drawn: list[str]) -> int:
     """Say what is missing, and where the book is."""
     for name, failure in failures.items():
         print(f"{name} could not be run, and its page says so. The run ended in {failure.cell}. {failure.reason}")
         print(f"All that was said is in {runs.log_file(root, name).relative_to(root)}.")
-    if drawn:
-        print(drawn)
+    for sentence in drawn:
+        print(sentence)
     address = (pages.html(root) / "index.html").as_uri()
     seconds = time.time() - psutil.Process().create_time()  # with what it takes to load everything
     print(f"The book is built ({duration(seconds)}). Open it: {address}", flush=True)

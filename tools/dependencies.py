@@ -20,11 +20,11 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.utils import canonicalize_name
 
+import data_sets
 import install
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "unet_tutorial"
-NUCLEI = f"{PACKAGE}.data.bbbc039"
 # Files that are no Python, and the module that reads them. Of these folders, only what is asked for by name counts.
 READ_BY = {
     ".": PACKAGE,
@@ -112,12 +112,10 @@ def libraries() -> str:
     return "\n".join([platform.python_version(), *installed])
 
 
-@cache
-def nuclei() -> str:
-    """Return where the data set of chapter 15 is, or that it is nowhere."""
-    from unet_tutorial.data.bbbc039 import find_nuclei  # here, because it loads torch
-
-    return str(find_nuclei())
+def data_of(notebook: nbformat.NotebookNode) -> list[data_sets.DataSet]:
+    """Return the published data sets that a notebook uses."""
+    found = modules(code_of(notebook))
+    return [one for one in data_sets.ALL if one.module in found]
 
 
 def code_of(notebook: nbformat.NotebookNode) -> str:
@@ -134,6 +132,6 @@ def key(notebook: nbformat.NotebookNode) -> str:
     for path in files(code):
         digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     digest.update(libraries().encode())
-    if NUCLEI in modules(code):
-        digest.update(nuclei().encode())
+    for one in data_of(notebook):
+        digest.update(data_sets.place(one).encode())
     return digest.hexdigest()

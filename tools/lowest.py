@@ -19,6 +19,7 @@ import tomllib
 import venv
 from pathlib import Path
 
+import data_sets
 from install import pin
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,7 +68,19 @@ def main() -> int:
         python = builder.ensure_directories(folder).env_exe
         install(python, pins)
         # Without conftest.py, which is for notebooks; and old libraries may warn of what has changed since.
-        command = [python, "-m", "pytest", "-q", "--noconftest", "-n", "2", "-W", "ignore", "-m", "not real_nuclei"]
+        command = [
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "--noconftest",
+            "-n",
+            "2",
+            "-W",
+            "ignore",
+            "-m",
+            data_sets.tests_without(),
+        ]
         command += [*test_files(), "unet_tutorial"]
         # One thread for each of two processes, as in tools/run.py; an old torch with more threads cannot be forked.
         return subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode

@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import data_sets
 import kernels
 from check_sources import tracked
 from steps import touched_tests
@@ -29,7 +30,7 @@ PACKAGE = "unet_tutorial"
 APART = ("widgets", "live")  # they draw; the core is the rest
 SAMPLE = 10  # places a module
 # Without conftest.py, which is for notebooks, and without other packages' additions, each of which takes its time.
-PYTEST = ["-m", "pytest", "-q", "-x", "--noconftest", "-p", "no:cacheprovider", "-m", "not real_nuclei"]
+PYTEST = ["-m", "pytest", "-q", "-x", "--noconftest", "-p", "no:cacheprovider", "-m", data_sets.tests_without()]
 PATIENCE = 20  # times as long as without a change, and then it runs without end
 SWAPS = {
     ast.Lt: ast.LtE,

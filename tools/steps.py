@@ -10,9 +10,13 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import nbformat
+
+import data_sets
 import kernels
 import watch
 from console import Board, duration, last_lines
@@ -39,11 +43,6 @@ STEPS = QUICK | {
     "pages": [*PYTEST, "-n", str(workers()), "--dist=loadscope", "tests/browser"],
 }
 DOWNLOADS = {"browser"}  # waits for the network, which is no work: it is not watched
-# What these steps leave out where the real pictures of chapter 15 are not on this computer.
-WITHOUT_NUCLEI = {
-    "package and tools": ["-m", "not real_nuclei"],
-    "notebooks compared": ["--ignore=notebooks/15_nuclei.ipynb"],
-}
 SLOW = re.compile(r"^([\d.]+)s (?:call|setup|teardown) +(\S.*)$", re.M)
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
 PERCENT = re.compile(r"\[ *(\d+)%\]")
@@ -112,35 +111,41 @@ def counts_of(step: Step) -> dict[str, int]:
     return {what: int(count) for count, what in found}
 
 
-def has_nuclei() -> bool:
-    """Return whether the data set of chapter 15 is on this computer."""
-    from unet_tutorial.data.bbbc039 import find_nuclei  # here, because the other steps do without torch
+def left_out(root: Path, missing: list[data_sets.DataSet]) -> dict[str, list[str]]:
+    """Return what steps leave out where some data sets are not on this computer: the tests and chapters that use them."""
+    if not missing:
+        return {}
+    import dependencies  # here, because it takes a while
 
-    return find_nuclei() is not None
+    paths = sorted((root / "notebooks").glob("*.ipynb"))
+    users = [path for path in paths if set(dependencies.data_of(nbformat.read(path, 4))) & set(missing)]
+    return {
+        "package and tools": ["-m", data_sets.tests_without(missing)],
+        "notebooks compared": [f"--ignore={path.relative_to(root).as_posix()}" for path in users],
+    }
 
 
 def test(root: Path, steps: dict[str, list[str]] = STEPS) -> int:
     """Take every step, whatever happened before, and say at the end which failed and what took longest."""
-    board, left_out = Board(), {} if has_nuclei() else WITHOUT_NUCLEI
+    board, missing = Board(), data_sets.missing()
+    less = left_out(root, missing)
     print(f"{len(steps)} steps; what each says is in _build/log.", flush=True)
     done = []
     for name, command in steps.items():
-        done.append(run_step(root, name, [*command, *left_out.get(name, [])], board))
-    return report(done, bool(left_out))
+        done.append(run_step(root, name, [*command, *less.get(name, [])], board))
+    return report(done, [one.published().title for one in missing])
 
 
-def report(done: list[Step], is_something_left_out: bool) -> int:
+def report(done: list[Step], missing: Sequence[str] = ()) -> int:
     """Print the slowest tests, what was left out, and the sums; return 0 if nothing failed."""
     slow = [(float(took), test) for step in done for took, test in SLOW.findall(text_of(step))]
     if slow:
         print("\nThe slowest tests:")
         for took, test in sorted(slow, reverse=True)[:20]:
             print(f"{took:>8.1f} s  {test}")
-    if is_something_left_out:
-        print(
-            "\nLeft out: the comparison of chapter 15, and the tests of its data and weights. The data set BBBC039 is"
-        )
-        print("not on this computer. Set UNET_TUTORIAL_DATA to its folder (book/how_to_use.md), and they run.")
+    if missing:
+        print(f"\nLeft out: what needs {', '.join(missing)}, in chapters and tests. They are not on this computer.")
+        print("Set UNET_TUTORIAL_DATA to a folder that has them (book/how_to_use.md), and it runs.")
     failed = [step.name for step in done if not step.succeeded]
     counts = [counts_of(step) for step in done]
     passed = sum(count.get("passed", 0) for count in counts)
@@ -161,10 +166,10 @@ def check(root: Path) -> int:
     steps = dict(QUICK)
     tests = touched_tests(root, changed_files(root))
     if tests:
-        steps["tests of what changed"] = [*PYTEST, "-n", str(workers()), "-m", "not real_nuclei", *tests]
+        steps["tests of what changed"] = [*PYTEST, "-n", str(workers()), "-m", data_sets.tests_without(), *tests]
     else:
         print("Nothing has changed since the last commit that the package's tests look at.", flush=True)
-    return report([run_step(root, name, command, board) for name, command in steps.items()], False)
+    return report([run_step(root, name, command, board) for name, command in steps.items()])
 
 
 def changed_files(root: Path) -> set[str]:

@@ -53,7 +53,7 @@ class Watch:
         Seconds of processor time between two looks, below which nothing was done.
     """
 
-    def __init__(self, process_id: int, looks: int = LOOKS, least: float = LEAST):
+    def __init__(self, process_id: int, looks: int, least: float):
         self.process_id, self.looks, self.least = process_id, looks, least
         self.before, self.idle = work(process_id), 0
 
@@ -78,7 +78,7 @@ class Guard:
 
     def __init__(self, process_id: int):
         self.hangs, self._over = False, threading.Event()
-        self._watch = Watch(process_id)
+        self._watch = Watch(process_id, LOOKS, LEAST)
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
