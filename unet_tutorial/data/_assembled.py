@@ -126,7 +126,8 @@ def _outlines_of(entry: Entry) -> list[Outline] | None:
             f"'{path}' holds the outlines of one image, but there is no image of its name. Rename the one or the other."
         )
     by_name = {Path(name).name: outlines for name, outlines in found.items()}
-    return by_name.get(entry.images[0].name)
+    path = entry.images[0]
+    return by_name.get(path.name, by_name.get(path.stem))  # CVAT names the frames of a video without an ending
 
 
 def drawn(pages: Sequence[Page], task: str | None) -> tuple[list[np.ndarray | None], list[str] | None, str]:

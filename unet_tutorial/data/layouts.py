@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import re
+import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,18 +136,26 @@ def _of_one_folder(folder: Path) -> Entry:
     return Entry(folder.name, images, masks)
 
 
+def _outlines(others: list[Path]) -> list[Path]:
+    """Return the files of outlines among those that are no pictures; refuse packed ones, which would be passed by."""
+    for path in others:
+        if path.suffix.lower() == ".gz" and Path(path.stem).suffix.lower() in OUTLINES:
+            raise ValueError(f"'{path}' must be unpacked to be read. Unpack it with gzip -d, or export it without gz.")
+    return [path for path in others if path.suffix.lower() in OUTLINES]
+
+
 def _beside(folder: Path) -> dict[str, Path]:
     """Return the files of outlines beside images: of one image, by its name, or of many. Other files may lie there."""
     pictures, others = picture_files(folder)
     names = {plain_name(path) for path in pictures}
-    outlines = [path for path in others if path.suffix.lower() in OUTLINES and path.suffix.lower() != ".csv"]
+    outlines = [path for path in _outlines(others) if path.suffix.lower() != ".csv"]
     return _named([path for path in outlines if plain_name(path) in names or _of_several(path)], folder)
 
 
 def _masks_in(folder: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
     """Return the masks of a folder by their names, and those of its folders, one file an object."""
     pictures, others = picture_files(folder)
-    outlines = [path for path in others if path.suffix.lower() in OUTLINES]
+    outlines = _outlines(others)
     inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_litter(path)]
     return _named(pictures + outlines, folder), {plain_name(path): picture_files(path)[0] for path in inner}
 
@@ -205,7 +214,10 @@ def _paired(
 
 
 def _of_several(path: Path) -> bool:
-    """Tell whether a file holds the outlines of many pictures, as those of COCO and CVAT do."""
+    """Tell whether a file holds the outlines of many pictures, as those of COCO and CVAT do, also in CVAT's ZIP."""
+    if path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(Path(name).suffix.lower() in (".xml", ".json") for name in archive.namelist())
     signs = {".json": ('"annotations"', '"images"', '"categories"'), ".xml": ("<annotations", "<image")}
     asked = signs.get(path.suffix.lower())
     if asked is None:
