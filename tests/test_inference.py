@@ -315,7 +315,7 @@ IMAGE = noise(1, 1, 16, 16)
     [
         ({"tile": 0}, "tile must be a whole number of at least 1, but got 0"),
         ({"tile": 50}, r"tile must be a multiple of 2\*\*depth = 2\*\*2 = 4, but got 50. The nearest are 48 and 52"),
-        ({"tile": 2, "overlap": 0}, r"tile must be a multiple of 2\*\*depth = .* The nearest are 0 and 4"),
+        ({"tile": 2, "overlap": 0}, r"tile must be a multiple of 2\*\*depth = .* The nearest is 4"),
         ({"tile": 48, "overlap": -4}, "overlap must be a whole number of at least 0, but got -4"),
         ({"tile": 48, "overlap": 4.0}, "overlap must be a whole number of at least 0, but got 4.0"),
         ({"tile": 48, "overlap": True}, "overlap must be a whole number of at least 0, but got True"),

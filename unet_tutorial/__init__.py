@@ -22,6 +22,7 @@ _import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 def __getattr__(name: str) -> object:
     if name in __all__:
         return _import_name(name)
-    near = difflib.get_close_matches(name, __all__, n=1)
+    near = difflib.get_close_matches(name, __all__)
+    near.sort(key=lambda one: one[:1] != name[:1])  # for Unet the class UNet, and not the module unet
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")

@@ -22,9 +22,22 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # with s
 def tensor(name: str, value: Any) -> None:
     """Refuse what is no tensor, or one whose numbers cannot be read."""
     if not isinstance(value, torch.Tensor):
-        cure = f" Convert it with torch.from_numpy({name})." if isinstance(value, np.ndarray) else ""
+        if isinstance(value, np.ndarray):
+            _refuse_masked(name, value)
+        way = as_tensor(name, value)
+        cure = f" Convert it with {way}." if way else ""
         raise ValueError(f"{name} must be a torch tensor, but got {type(value).__name__}.{cure}")
     dense(name, value)
+
+
+def as_tensor(name: str, value: Any, function: str = "from_numpy") -> str:
+    """Return how an array, or a list of tensors, becomes one tensor; nothing where it cannot."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.itemsize <= 8:
+        # torch takes no array that is turned around, as by [::-1], and none in another order of bytes
+        plain = value.dtype.isnative and min(value.strides, default=0) >= 0
+        return f"torch.{function}({name}{'' if plain else f'.astype({value.dtype.name!r})'})"
+    tensors = isinstance(value, (list, tuple)) and all(isinstance(part, torch.Tensor) for part in value)
+    return f"torch.stack({name})" if tensors and len({(part.shape, part.dtype) for part in value}) == 1 else ""
 
 
 def dense(name: str, value: torch.Tensor) -> None:
@@ -108,9 +121,8 @@ def same_numbers(name: str, x: torch.Tensor, weight: torch.Tensor) -> None:
         )
     if x.dtype != weight.dtype and not (x.dtype in FLOATS and torch.is_autocast_enabled(x.device.type)):
         ours, theirs = (str(t.dtype).removeprefix("torch.") for t in (x, weight))
-        raise ValueError(
-            f"{name} must be {theirs} like the weights, but got {ours}. Convert it with {name}.to(torch.{theirs})."
-        )
+        cure = "" if x.is_complex() else f" Convert it with {name}.to(torch.{theirs})."
+        raise ValueError(f"{name} must be {theirs} like the weights, but got {ours}.{cure}")
 
 
 def _shape(x: torch.Tensor) -> str:
@@ -142,7 +154,9 @@ def mask(name: str, value: Any, num_classes: int, *, batch: bool = False, ignore
     values = numbers(name, value)
     if ignore_index is not None:
         values = np.where(values == ignore_index, np.zeros_like(values), values)  # they are as they may be
-    colours = num_classes > 1 and values.dtype == np.uint8 and values.shape[-1] == 3
+    colours = num_classes > 1 and values.dtype == np.uint8 and values.ndim > 2 and values.shape[-1] in (3, 4)
+    if colours and values.shape[-1] == 4:  # a batch of narrow masks has no numbers above the classes
+        colours = values.ndim == 3 and bool(values.max() >= num_classes)
     if colours or not _right_axes(values, num_classes, batch):
         _refuse_axes(name, value, values, num_classes, batch)
     dtype, classes = str(value.dtype).removeprefix("torch."), _classes(num_classes)
@@ -165,10 +179,9 @@ def numbers(name: str, value: Any) -> np.ndarray:
     elif isinstance(value, np.ndarray):
         values = value
     else:
-        raise ValueError(
-            f"{name} must be a torch tensor or a numpy array, but got {type(value).__name__}. "
-            f"Convert it with numpy.asarray({name})."
-        )
+        listed_numbers = isinstance(value, (list, tuple)) or hasattr(value, "__array_interface__")  # Pillow's pictures
+        cure = f" Convert it with numpy.asarray({name})." if listed_numbers else ""
+        raise ValueError(f"{name} must be a torch tensor or a numpy array, but got {type(value).__name__}.{cure}")
     _refuse_masked(name, values)
     if values.dtype.kind not in "biuf" or values.size == 0:
         raise ValueError(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 # What other programs put around a model, as its attribute and as the first part of the names of its weights.
@@ -34,8 +35,9 @@ def checked(model: Any, name: str = "model") -> nn.Module:
             f"{name} must be a model, but got the class {model.__name__}. Build it: {model.__name__}(...)."
         )
     if not isinstance(model, nn.Module):
-        came = "a dict of weights" if isinstance(model, Mapping) and model else type(model).__name__
-        cure = " Build the model, and load them with model.load_state_dict(...)." if came.startswith("a dict") else ""
+        weights = isinstance(model, Mapping) and model and all(isinstance(w, torch.Tensor) for w in model.values())
+        came = "a dict of weights" if weights else type(model).__name__
+        cure = " Build the model, and load them with model.load_state_dict(...)." if weights else ""
         raise ValueError(f"{name} must be a torch.nn.Module, but got {came}.{cure}")
     waiting = [key for key, value in [*model.named_parameters(), *model.named_buffers()] if is_lazy(value)]
     if waiting:

@@ -22,7 +22,7 @@ def read(kind: str, path: Path, writer: str) -> Any:
     except Exception as error:  # whole, so not written by us: the reasons to refuse it are many
         raise ValueError(
             f"{kind} '{path}' cannot be read: it is not a file that {writer} wrote. If it holds a whole model, and "
-            f"if you trust it, since reading it runs its code: model = torch.load('{path}', weights_only=False)."
+            f"if you trust it, since reading it runs its code: model = torch.load({str(path)!r}, weights_only=False)."
         ) from error
 
 

@@ -167,7 +167,8 @@ def _check_batch(images: torch.Tensor, masks: torch.Tensor, *weights: torch.Tens
         )
     for name, part in zip(("images", "masks", "weights"), (images, masks, *weights), strict=False):
         if name != "masks" and part.dtype not in FLOATS:
-            raise ValueError(f"{name} must be floating point, but got {part.dtype}. Convert them with {name}.float().")
+            cure = "" if part.is_complex() else f" Convert them with {name}.float()."
+            raise ValueError(f"{name} must be floating point, but got {part.dtype}.{cure}")
         if part.is_complex() or not part.isfinite().all():
             raise ValueError(f"{name} must be finite numbers, but some are NaN, infinite or complex.")
 

@@ -187,7 +187,7 @@ def _foreign(path: Path, content: object) -> str:
     weights = {name: value for name, value in inside.items() if isinstance(value, torch.Tensor)}
     if not weights:
         return ""
-    load = f"torch.load('{path}', map_location='cpu', weights_only=True){where}"
+    load = f"torch.load({str(path)!r}, map_location='cpu', weights_only=True){where}"
     if len(weights) < len(inside):  # such as the values of the masks, beside the weights
         load = f"{{name: w for name, w in {load}.items() if isinstance(w, torch.Tensor)}}"
     for prefix in (f"{attribute}." for attribute in WRAPPINGS):

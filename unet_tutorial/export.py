@@ -145,8 +145,11 @@ def _check_path(path: Path, overwrite: bool) -> None:
     if path.suffix != ".onnx":
         raise ValueError(f"path must end in .onnx, but got '{path}'.")
     if not path.parent.is_dir():
-        raise ValueError(f"the folder of '{path}' is not there. Make it first: mkdir '{path.parent}'.")
-    if path.is_dir() or (path.exists() and not overwrite):
+        parents = "" if path.parent.parent.is_dir() else "-p "  # mkdir makes one folder, and not those above it
+        raise ValueError(f"the folder of '{path}' is not there. Make it first: mkdir {parents}'{path.parent}'.")
+    if path.is_dir():
+        raise ValueError(f"'{path}' is a folder. Take another name.")
+    if path.exists() and not overwrite:
         raise ValueError(f"'{path}' is there already. Take another name, or say overwrite=True.")
 
 

@@ -151,9 +151,11 @@ def _check_tiling(tile: int | None, overlap: int | None, depth: int) -> tuple[in
     overlap = whole_number("overlap", overlap, least=0)
     for name, value in (("tile", tile), ("overlap", overlap)):
         if value % step:
+            below, above = value // step * step, -(-value // step) * step
+            two = below > 0 or name == "overlap"  # no tile has 0 pixels
+            nearest = f"are {below} and {above}" if two else f"is {above}"
             raise ValueError(
-                f"{name} must be a multiple of 2**depth = 2**{depth} = {step}, but got {value}. "
-                f"The nearest are {value // step * step} and {-(-value // step) * step}."
+                f"{name} must be a multiple of 2**depth = 2**{depth} = {step}, but got {value}. The nearest {nearest}."
             )
     if tile < 2 * overlap:
         raise ValueError(
@@ -181,9 +183,12 @@ def _read(images: Any, down: Span, across: Span) -> torch.Tensor:
         part = torch.from_numpy(np.array(part, dtype=part.dtype.newbyteorder("=")))
     part = part[:, :, rows - top][..., columns - left]
     if not part.isfinite().all():
+        # without numbers of ours, infinity would become the largest of float32, and the logits NaN
+        array = isinstance(images, np.ndarray)
+        cure = "numpy.nan_to_num(images, nan=0, posinf=1, neginf=0)" if array else "images.nan_to_num(0, 1, 0)"
         raise ValueError(
             f"images must hold finite numbers, but there is NaN or infinity within the rows {top} to {rows.max()} "
-            f"and the columns {left} to {columns.max()}. Replace it, for example with numpy.nan_to_num."
+            f"and the columns {left} to {columns.max()}. Replace it, for example with {cure}."
         )
     return part
 
@@ -240,7 +245,11 @@ def _check_images(images: torch.Tensor | np.ndarray, in_channels: int, dtype: to
         raise ValueError("images must be a plain array, but is a masked one. Fill it, as in images.filled(0).")
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[1] != in_channels or 0 in shape:
-        hint = " Add the missing axis: images[None] for one image." if len(shape) == 3 else ""
+        hint = ""
+        if len(shape) == 3 and in_channels in (shape[0], shape[2]):
+            hint = " Add the missing axis: images[None] for one image."
+        elif len(shape) == 3 and in_channels == 1:
+            hint = " Add the axis of the channel with images[:, None]."
         if len(shape) == 4 and shape[3] == in_channels and 0 not in shape:
             move = "permute" if isinstance(images, torch.Tensor) else "transpose"
             hint = f" Are the channels last? Bring them forward with images.{move}(0, 3, 1, 2)."
@@ -271,7 +280,8 @@ def _result(
             "because torch writes into its memory. Pass a plain one, and turn it around afterwards."
         )
     if not out.flags.writeable:
-        raise ValueError("out must be writable, but it is read-only. Open a memmap with mode='w+' or mode='r+'.")
+        cure = "Open a memmap with mode='w+' or mode='r+'." if isinstance(out, np.memmap) else "Pass out.copy()."
+        raise ValueError(f"out must be writable, but it is read-only. {cure}")
     given = images.detach().numpy() if isinstance(images, torch.Tensor) and images.device.type == "cpu" else images
     if isinstance(given, np.ndarray) and np.may_share_memory(given, out):
         raise ValueError(

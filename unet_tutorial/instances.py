@@ -319,7 +319,8 @@ def otsu_watershed(image: np.ndarray, *, smooth: float = 2.0, apart: int = 10, s
 def _above_otsu(image: np.ndarray) -> np.ndarray:
     if not isinstance(image, np.ndarray) or image.ndim != 2 or image.size == 0:
         came = image.shape if isinstance(image, np.ndarray) else type(image).__name__
-        hint = " Convert it with image.numpy()." if isinstance(image, torch.Tensor) and image.ndim == 2 else ""
+        flat = isinstance(image, torch.Tensor) and image.ndim == 2
+        hint = " Convert it with image.float().numpy(force=True)." if flat else ""  # also with a gradient, or on a GPU
         raise ValueError(f"image must be a numpy array of shape (H, W), but got {came}.{hint}")
     values = numbers("image", image)
     if not np.isfinite(values).all():

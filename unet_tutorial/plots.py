@@ -223,7 +223,8 @@ def to_picture(picture) -> np.ndarray:
         array = array.transpose(1, 2, 0)
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3):
         return array
-    hint = " Take one image of the batch, for example batch[0]." if array.ndim == 4 else ""
+    drawable = array.ndim == 4 and (array.shape[1] in (1, 3) or array.shape[3] == 3)
+    hint = " Take one image of the batch, for example batch[0]." if drawable else ""
     raise ValueError(
         f"a picture must have the shape (H, W), (1, H, W), (H, W, 3) or (3, H, W), but got {array.shape}.{hint}"
     )

@@ -127,7 +127,7 @@ def load_model(path: str | Path) -> nn.Module:
         raise ValueError(
             f"checkpoint '{path}' holds a model of the class {name}, and only {', '.join(MODELS)} can be built from a "
             f"checkpoint alone. Build it yourself, and load the weights into it: "
-            f"model.load_state_dict(read_checkpoint('{path}')['model'])."
+            f"model.load_state_dict(read_checkpoint({str(path)!r})[{'best' if content['best'] else 'model'!r}])."
         )
     model = build(name, config)
     model.load_state_dict(without_prefixes(content["best"] or content["model"]))

@@ -542,9 +542,11 @@ def _start(
             f"optimizer must be what builds an optimizer, such as torch.optim.AdamW, but got {optimizer!r}."
         )
     if isinstance(optimizer, Optimizer):
+        kind = type(optimizer).__name__
+        place = "torch.optim." if getattr(torch.optim, kind, None) is type(optimizer) else ""  # or one's own
         raise ValueError(
-            f"optimizer must be what builds an optimizer, but got a built {type(optimizer).__name__}. "
-            f"Pass the class, such as torch.optim.{type(optimizer).__name__}, and learning_rate beside it."
+            f"optimizer must be what builds an optimizer, but got a built {kind}. "
+            f"Pass the class, such as {place}{kind}, and learning_rate beside it."
         )
     model.to(device)
     if recipe["channels_last"]:
@@ -665,8 +667,8 @@ def _watched(images: Any) -> str:
     if not isinstance(images, torch.Tensor) or images.ndim != 4 or len(images) == 0 or images.dtype not in FLOATS:
         came = f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, torch.Tensor) else repr(images)
         raise ValueError(
-            f"watch must be images, floating point of shape (B, in_channels, H, W), but got {came}. "
-            f"For one image, pass image[None]."
+            f"watch must be images, floating point of shape (B, in_channels, H, W), but got {came}."
+            f"{' For one image, pass image[None].' if getattr(images, 'ndim', 0) == 3 else ''}"
         )
     tensor("watch", images)
     if not images.isfinite().all():

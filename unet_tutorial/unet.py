@@ -23,7 +23,7 @@ from ._checks import (
     unpadded_sides,
     whole_number,
 )
-from ._contract import FLOATS, dense, same_numbers
+from ._contract import FLOATS, as_tensor, dense, same_numbers
 from ._modes import checked
 from .blocks import BLOCKS, check_joined
 
@@ -526,17 +526,19 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int, padding: str = "
     >>> check_images(torch.zeros(1, 3, 16, 16), in_channels=3, depth=4)
     """
     if not isinstance(x, torch.Tensor):
-        raise ValueError(
-            f"images must be a torch tensor, but got {type(x).__name__}. "
-            f"Convert them, for example torch.as_tensor(images)."
-        )
+        way = as_tensor("images", x, "as_tensor")
+        cure = f" Convert them, for example {way}." if way else ""
+        raise ValueError(f"images must be a torch tensor, but got {type(x).__name__}.{cure}")
     in_channels, depth = whole_number("in_channels", in_channels), whole_number("depth", depth, least=0)
     option("padding", padding, PADDINGS)
     if x.layout is not torch.strided or x.is_quantized or x.is_nested:
         dense("images", x)
     shape = tuple(x.shape)
     if x.ndim != 4:
-        hint = " Add the missing axis with image.unsqueeze(0)." if x.ndim == 3 else ""
+        one = x.ndim == 3 and in_channels in (shape[0], shape[2])
+        hint = " Add the missing axis with image.unsqueeze(0)." if one else ""
+        if x.ndim == 3 and in_channels == 1 and not one:
+            hint = " Add the axis of the channel with images.unsqueeze(1)."
         raise ValueError(f"images must have the shape (B, {in_channels}, H, W), but got {shape}.{hint}")
     if shape[1] != in_channels:
         plural = "channel" if in_channels == 1 else "channels"
@@ -545,20 +547,27 @@ def check_images(x: torch.Tensor, in_channels: int, depth: int, padding: str = "
                 f"images must have the shape (B, {in_channels}, H, W), channels first, but got {shape}. "
                 f"Bring the channels forward with images.permute(0, 3, 1, 2)."
             )
-        raise ValueError(
-            f"images must have {in_channels} {plural}, but got shape {shape} with {shape[1]}. "
-            f"Build the model with in_channels={shape[1]}, or convert the images."
-        )
+        cure = f" Build the model with in_channels={shape[1]}, or convert the images." if shape[1] else ""
+        raise ValueError(f"images must have {in_channels} {plural}, but got shape {shape} with {shape[1]}.{cure}")
     if not x.is_floating_point():
-        raise ValueError(
-            f"images must be floating point, but got {x.dtype}. Convert them, for example images.float() / 255."
-        )
+        raise ValueError(f"images must be floating point, but got {x.dtype}.{_as_floats(x.dtype)}")
     if x.dtype not in FLOATS:
         raise ValueError(f"images must be of 16 bits or more, but got {x.dtype}. Convert them with images.float().")
     if shape[0] == 0:
         raise ValueError(f"images must hold at least one image, but got shape {shape}.")
     check_sides = sides if padding == "same" else unpadded_sides
     check_sides(shape[2], shape[3], depth)
+
+
+def _as_floats(dtype: torch.dtype) -> str:
+    """Say how images of whole numbers come to lie between 0 and 1."""
+    if dtype == torch.bool:
+        return " Convert them with images.float()."
+    if dtype in (torch.uint8, torch.uint16):
+        return f" Convert them, for example images.float() / {torch.iinfo(dtype).max}."
+    if dtype.is_complex:
+        return ""
+    return " Convert them with images.float(), and divide by the largest number that a pixel can have, such as 255."
 
 
 def _check_pooled(x: torch.Tensor) -> None:

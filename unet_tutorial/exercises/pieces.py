@@ -265,7 +265,7 @@ def _kept() -> dict[str, ast.ClassDef]:
 
 def _source(written: type) -> str:
     """Return the source of a class. In a notebook, only its methods know in which cell they were written."""
-    file = next(value.__code__.co_filename for value in vars(written).values() if inspect.isfunction(value))
+    file = next((value.__code__.co_filename for value in vars(written).values() if inspect.isfunction(value)), "")
     text = "".join(linecache.getlines(file))
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef) and node.name == written.__name__:
