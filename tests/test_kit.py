@@ -8,6 +8,7 @@ import yaml
 
 import clinic
 import kit
+import notebooks
 import teaching
 import worksheets
 
@@ -96,6 +97,33 @@ def test_what_is_bold_in_a_plan_begins_and_ends_in_its_cell(name):
     cells = [cell for line in teaching.markdown(name).splitlines() for cell in line.split("|")]
     assert len(cells) > 20 and not [cell for cell in cells if cell.count("**") % 2]
     assert not [cell for cell in cells if "minutes, in" in cell]
+
+
+def test_the_ten_lessons_teach_from_every_chapter_and_both_long_plans_end_with_pictures_of_ones_own():
+    def chapters(name):
+        steps = [step for session in teaching.load(name)["sessions"] for step in session["steps"]]
+        return {one.partition(":")[0] for step in steps for one in step.get("sections", [])}
+
+    assert chapters("ten_lessons") == set(notebooks.names_in(ROOT / "book" / "chapters", "*.md"))
+    assert "16_own_pictures" in chapters("two_days")
+
+
+@pytest.mark.parametrize("name", teaching.PLANS)
+def test_the_worksheets_that_a_plan_names_are_those_that_it_uses(name):
+    text = (ROOT / teaching.FOLDER / "plans" / f"{name}.yml").read_text(encoding="utf-8")
+    text = " ".join(text.split())
+    printed = [one for one, sheet in teaching.sheets().items() if f"*{sheet['title']}*" in text]
+    assert printed == teaching.sheets_in(name)
+
+
+def test_what_a_plan_needs_is_linked_where_a_teacher_begins(tmp_path):
+    for part in ("plans", "slides"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "slides" / "90_minutes.html").touch()
+    links = "\n".join(kit.links_of(tmp_path, "90_minutes"))
+    for name in ("empty_u", "counting", "exit_ticket_90_minutes"):
+        assert f"(worksheets/{name}.html)" in links and f"(worksheets/{name}_key.html)" in links
+    assert "(plans/90_minutes.html)" in links and "(slides/90_minutes.html)" in links and "curves" not in links
 
 
 def test_an_unknown_plan_and_a_word_that_nobody_reads_are_refused(monkeypatch, tmp_path):

@@ -1,11 +1,13 @@
 """The book served to a room: only its own files, only to be read, with an address that can be scanned."""
 
 import http.client
+import re
 import threading
 from contextlib import contextmanager
 
 import pytest
 
+import install
 import pages
 import room
 import run
@@ -64,6 +66,22 @@ def test_the_sign_has_the_address_to_read_and_to_scan(folder):
 def test_who_can_reach_this_computer_is_known():
     assert not room.is_reachable("127.0.0.1") and room.is_reachable("192.168.1.20")
     assert room.own_address().count(".") == 3
+
+
+def test_the_recipe_for_a_room_without_network_uses_what_the_installation_reads(monkeypatch):
+    page = (install.ROOT / "book" / "teach.md").read_text(encoding="utf-8")
+    (recipe,) = [block for block in re.findall("```bash\n(.*?)```", page, re.S) if "tools/install.py" in block]
+    assert f"-r {install.PINS.relative_to(install.ROOT).as_posix()}" in recipe
+    options, command = re.findall(r"^(\w+=\S+) (\w+=\S+) python3 (\S+)$", recipe, re.M)[0][:2], "tools/install.py"
+    assert (install.ROOT / command).is_file()
+    for name, value in (option.split("=") for option in options):
+        monkeypatch.setenv(name, value)
+        assert install.environment()[name] == value, "pip is not told"
+    named = re.search(r"grep -o '(.*?)' requirements.txt", recipe)[1]
+    (pinned,) = re.findall(named, (install.ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    assert pinned == install.pin("torch")
+    for tool in ("uv", "wheel"):
+        assert install.pin(tool) in (install.ROOT / install.BOOK).read_text(encoding="utf-8")
 
 
 def test_it_is_off_unless_asked_for_and_says_who_can_read(monkeypatch, folder, capsys):

@@ -1,5 +1,6 @@
 """The slides of the teaching kit: a question before its answer, pictures from the runs, nothing from the network."""
 
+import base64
 import re
 from functools import cache
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_every_step_that_teaches_has_slides_and_the_speaker_the_clock(plan):
         for step in session["steps"]:
             if step.get("kind") not in ("slack", "arrive"):
                 assert f"**{teaching.clock(now)} to " in notes, teaching.title(step)
-            for note in teaching.notes(step):
+            for note in teaching.told(step):
                 assert note in notes
             now += step["minutes"]
 
@@ -69,6 +70,67 @@ def test_the_answer_comes_on_the_slide_after_the_question():
     assert "221,696" not in first.content and "221,696" in second.content
     vote, key = slides.of_ballot("skips")
     assert "it is" not in vote.content and "it is" in key.content
+
+
+def test_where_a_plan_chooses_the_slides_nothing_is_asked_before_it_is_shown_and_the_speaker_asks():
+    step = next(step for step in teaching.load("90_minutes")["sessions"][0]["steps"] if "ask" in step)
+    first, *_ = slides.of_step(step)
+    assert "<img" in first.content and step["ask"] not in first.content
+    assert f"Ask: {step['ask']}" in slides._spoken(step, 0)
+    chosen = {key: value for key, value in step.items() if key != "slides"}
+    assert slides.html(step["ask"]) in next(slides.of_step(chosen)).content
+
+
+def test_a_guess_may_have_beside_it_what_it_asks_about():
+    step = {"sections": ["01_segmentation: Where every threshold fails"]}
+    alone, *_ = slides.of_choice(step, {"guess": "segmentation.squares"})
+    question, answer, out = slides.of_choice(
+        step, {"guess": "segmentation.squares", "beside": 1, "title": "The squares"}
+    )
+    assert "<img" not in alone.content
+    for slide in (question, answer):
+        assert "<div class='beside'><img" in slide.content and "<ol" in slide.content
+    assert "class=right" not in question.content and out.title == "The squares"
+
+
+@pytest.mark.parametrize(("width", "height", "kind"), [(804, 297, "picture wide"), (408, 408, "picture")])
+def test_a_wide_picture_is_known_by_its_size(width, height, kind):
+    head = base64.b64decode(PICTURE)[:16] + width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    assert f'class="{kind}"' in slides.picture(base64.b64encode(head).decode(), "A picture.")
+
+
+@pytest.mark.parametrize("plan", teaching.PLANS)
+def test_the_map_with_its_numbers_comes_after_the_empty_one(plan):
+    for deck in slides.decks(plan).values():
+        is_map = ['class="map"' in slide.content for slide in deck]
+        is_empty = [slide.title == teaching.sheets()["empty_u"]["title"] for slide in deck]
+        if any(is_map):
+            assert True in is_empty and is_empty.index(True) < is_map.index(True)
+            assert "256 × 256" not in re.search("<svg.*</svg>", deck[is_empty.index(True)].content, re.S)[0]
+
+
+def test_what_is_printed_stays_a_table_and_a_reason_with_its_rule(monkeypatch):
+    def pieces(text):
+        cell = nbformat.v4.new_code_cell()
+        printed = {cell.id: [nbformat.v4.new_output("stream", text=text)]}
+        monkeypatch.setattr(slides, "outputs", lambda chapter: printed)
+        return slides.texts("a chapter", cell)
+
+    assert pieces("        IoU\nimage   0.5\n") == ["<pre class=big>        IoU\nimage   0.5</pre>"]
+    rules = "".join(f"rule {number}\n    its reason\n" for number in range(20))
+    for piece in pieces("title\n" + rules):
+        assert piece.count("rule") == piece.count("reason") <= slides.MOST / 2
+    (table,) = pieces(f"{'x' * slides.FITS}\n")
+    (prose,) = pieces(f"{'x' * (slides.FITS + 1)}\n")
+    assert table.startswith("<pre class=long>") and prose.startswith("<pre>")
+
+
+def test_a_worksheet_on_a_slide_has_its_task_and_says_where_its_key_is():
+    for name, sheet in teaching.sheets().items():
+        slide = slides.of_sheet(name)
+        assert slide.title == sheet["title"] and f"{sheet['minutes']} minutes" in slide.content
+        assert f"worksheets/{name}_key.html" in slide.notes
+        assert ("<svg" in slide.content) == (name == "empty_u"), "the map to fill in, and nothing that needs paper"
 
 
 def test_the_exit_ticket_is_asked_and_not_answered():
@@ -96,7 +158,7 @@ def test_a_section_shows_its_question_its_figures_and_its_explorer():
             "02_unet_at_a_glance, section “Seeing far” shows 2 of the kind 'figure', and no number 99",
         ),
         ("explorer", "Nothing", "section “Seeing far” has no explorer 'Nothing'"),
-        ("film", 1, "a slide shows one of figure, text, explorer, guess and words, but got 'film'"),
+        ("film", 1, "a slide shows one of figure, text, explorer, guess, sheet and words, but got 'film'"),
     ],
 )
 def test_what_a_section_does_not_show_is_said_with_chapter_and_section(kind, value, says):

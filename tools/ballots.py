@@ -54,7 +54,7 @@ def made(name: str) -> Ballot:
 
 
 def _page(pictures: list, letters: str, alt: str) -> Page:
-    figure = plots.images(pictures, ["picture", *letters], size=3.2)
+    figure = plots.images(pictures, ["picture", *letters], size=2.1)  # drawn small: the letters grow with it on a slide
     data, _ = plots.bundle(figure, alt)
     return Page(data["image/png"], alt)
 

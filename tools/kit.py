@@ -101,16 +101,25 @@ def answers() -> str:
     return worksheets.table(["chapter", "exercise", "minutes", "answer"], rows)
 
 
+def links_of(folder: Path, plan: str) -> list[str]:
+    """Return what a plan needs, as lines of Markdown with links."""
+    said = teaching.load(plan)
+    lines = [f"## {said['title']}", "", said["aim"], "", f"- [The plan](plans/{plan}.html)"]
+    decks = [f"[{path.stem}](slides/{path.name})" for path in sorted((folder / "slides").glob(f"{plan}*.html"))]
+    lines.append(f"- Slides: {', '.join(decks)}. S opens a window with notes and clock, Esc shows the slides in a row.")
+    sheets = [(teaching.sheets()[name]["title"], name) for name in teaching.sheets_in(plan)]
+    for title, name in [*sheets, ("Exit ticket", f"exit_ticket_{plan}")]:
+        lines.append(f"- [{title}](worksheets/{name}.html), [its key](worksheets/{name}_key.html)")
+    return [*lines, f"- You need: {said['needs']}", ""]
+
+
 def write_index(folder: Path) -> None:
     """Write the page with which a teacher begins."""
     lines = ["Choose a plan, open its slides, print what it needs. Nothing here asks for a network.", ""]
+    if any((folder / "plans").glob("*.pdf")):
+        lines += ["To print a page, take the file of its name beside it that ends in `.pdf`.", ""]
     for plan in teaching.PLANS:
-        said = teaching.load(plan)
-        lines += [f"## {said['title']}", "", said["aim"], "", f"- [The plan](plans/{plan}.html)"]
-        decks = [f"[{path.stem}](slides/{path.name})" for path in sorted((folder / "slides").glob(f"{plan}*.html"))]
-        lines += [f"- Slides: {', '.join(decks)}. S opens the notes, Esc shows all slides."]
-        ticket = f"worksheets/exit_ticket_{plan}"
-        lines += [f"- [Exit ticket]({ticket}.html), [its key]({ticket}_key.html)", f"- You need: {said['needs']}", ""]
+        lines += links_of(folder, plan)
     lines += ["## Worksheets", ""]
     for name, sheet in teaching.sheets().items():
         file = f"worksheets/{name}"
@@ -130,7 +139,7 @@ def write_index(folder: Path) -> None:
 def print_all(folder: Path) -> None:
     """Print everything that goes on paper."""
     with open_browser() as browser:
-        for part in ("plans", "worksheets", "pictures", "grading"):
+        for part in ("plans", "worksheets", "pictures", "clinic", "grading"):
             for page in sorted((folder / part).glob("*.html")):
                 printed.to_pdf(browser, page)
         for deck in sorted((folder / "slides").glob("*.html")):

@@ -20,8 +20,7 @@ def to_pdf(browser: Browser, page: Path, *, slides: bool = False) -> Path:
         tab.goto(page.as_uri() + ("?print-pdf" if slides else ""), wait_until="load")
         tab.evaluate("document.fonts.ready")
         if slides:
-            tab.wait_for_selector(".reveal-print, .print-pdf", state="attached")
-            tab.wait_for_function("document.querySelectorAll('.pdf-page').length > 0")
+            tab.wait_for_selector("body[data-fits]", state="attached")
         tab.pdf(path=made, prefer_css_page_size=True, print_background=True)
     finally:
         context.close()

@@ -6,6 +6,7 @@ work from a memory stick. The speaker's notes are the chapters' notes for teache
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import sys
@@ -26,6 +27,7 @@ import notebook_rules
 import notebooks
 import runs
 import teaching
+import worksheets
 from unet_tutorial import exercises
 
 ROOT = teaching.ROOT
@@ -37,6 +39,8 @@ SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z*])")
 NOT_SHOWN = {"check", "solution"}
 FEW, SHORT = 8, 52  # lines and characters of a text that is shown larger
 MOST, LONGEST = 16, 74  # lines of a slide, and characters of a line
+FITS = 81  # characters of a line whose letters are a little smaller
+WIDE = 1.7  # a picture so many times as wide as high has no room beside it
 
 
 class Slide(NamedTuple):
@@ -102,7 +106,7 @@ def of_step(step: dict[str, Any]) -> Iterator[Slide]:
         return
     if kind == "arrive":
         return  # the first slide stands there
-    if step.get("ask"):
+    if step.get("ask") and "slides" not in step:  # a plan that chooses its slides says where the question stands
         yield Slide(teaching.title(step), f"<p class='big'>{html(step['ask'])}</p>")
     if "ballot" in step:
         yield from of_ballot(step["ballot"])
@@ -115,9 +119,7 @@ def of_step(step: dict[str, Any]) -> Iterator[Slide]:
     for reference in step.get("votes", []):
         yield from of_question(reference)
     if "sheet" in step:
-        sheet = teaching.sheets()[step["sheet"]]
-        content = f"<p class='big'>On your worksheet: {sheet['minutes']} minutes.</p>{html(sheet['task'])}"
-        yield Slide(sheet["title"], content, "The key is a sheet of its own.")
+        yield of_sheet(step["sheet"])
     for name in step.get("exercises", []):
         yield from of_exercise(name)
     for number, reference in enumerate(step.get("ticket", []), 1):
@@ -127,15 +129,19 @@ def of_step(step: dict[str, Any]) -> Iterator[Slide]:
 def of_choice(step: dict[str, Any], chosen: dict[str, Any]) -> Iterator[Slide]:
     """Yield the slides of one entry under ``slides``: ``kind: number or name``, with a ``title`` of its own.
 
-    ``figure`` and ``text`` count what the step's first section shows, from 1; ``guess`` and ``explorer`` have names;
-    ``words`` are the plan's own.
+    ``figure`` and ``text`` count what the step's first section shows, from 1; ``guess``, ``explorer`` and ``sheet``
+    have names; ``words`` are the plan's own. A guess may have the figure ``beside`` it that it asks about.
     """
     chosen = dict(chosen)
-    heading = chosen.pop("title", None)
+    heading, number = chosen.pop("title", None), chosen.pop("beside", None)
     section = teaching.section(chosen.pop("section")) if "section" in chosen else None
     ((kind, value),) = chosen.items()
     if kind == "guess":
-        yield from of_question(value)
+        asked_about = found(teaching.section(step["sections"][0]), "figure", number) if number else ""
+        yield from of_question(value, asked_about, heading or "What comes out")
+        return
+    if kind == "sheet":
+        yield of_sheet(value)
         return
     if kind == "words":
         yield Slide(heading or teaching.title(step), f"<div class='big'>{html(value)}</div>")
@@ -162,7 +168,8 @@ def found(section: teaching.Section, kind: str, value: Any) -> str:
         raise ValueError(f"{where} has no explorer {value!r}.")
     makers = {"figure": pictures, "text": texts}
     if kind not in makers:
-        raise ValueError(f"a slide shows one of {', '.join(makers)}, explorer, guess and words, but got {kind!r}.")
+        known = ", ".join([*makers, "explorer", "guess", "sheet"])
+        raise ValueError(f"a slide shows one of {known} and words, but got {kind!r}.")
     shown = [
         one
         for cell in section.cells
@@ -202,18 +209,26 @@ def of_section(section: teaching.Section) -> Iterator[Slide]:
                 yield Slide(section.title, one)
 
 
-def of_question(reference: str) -> Iterator[Slide]:
+def of_question(reference: str, asked_about: str = "", heading: str = "What comes out") -> Iterator[Slide]:
     """Yield a question with its options, and on the next slide the right one, with the reply or what came out."""
     asked = teaching.question(reference)
-    yield Slide("Vote", options(asked))
+    yield Slide("Vote", beside(asked_about, options(asked)))
     right = asked["options"][asked["right"]]
     content = options(asked, right=asked["right"])
     if right["reply"]:
         content += f"<p>{html(right['reply'])}</p>"
-    yield Slide("Vote", content)
+    yield Slide("Vote", beside(asked_about, content))
     if "." in reference:
         for one in answers(reference):
-            yield Slide("What comes out", one)
+            yield Slide(heading, one)
+
+
+def of_sheet(name: str) -> Slide:
+    """Return what is to be done on a worksheet, with its drawing where it is a map to fill in."""
+    sheet, drawing = teaching.sheets()[name], worksheets.MAKERS[name](False)
+    content = f"<p class='big'>On your worksheet: {sheet['minutes']} minutes.</p>{html(sheet['task'])}"
+    is_map = drawing.startswith("<div class='map'>")
+    return Slide(sheet["title"], beside(drawing if is_map else "", content), f"The key: worksheets/{name}_key.html.")
 
 
 def of_ballot(name: str) -> Iterator[Slide]:
@@ -286,16 +301,26 @@ def pictures(chapter: str, cell: nbformat.NotebookNode) -> list[str]:
 
 def picture(png: str, alt: str) -> str:
     """Return a picture, PNG in base64, as HTML."""
-    return f'<img class="picture" src="data:image/png;base64,{png}" alt="{escape(alt)}">'
+    head = base64.b64decode(png[:32])  # width and height stand in its bytes 16 to 23
+    is_wide = int.from_bytes(head[16:20]) > WIDE * int.from_bytes(head[20:24])
+    kind = "picture wide" if is_wide else "picture"
+    return f'<img class="{kind}" src="data:image/png;base64,{png}" alt="{escape(alt)}">'
+
+
+def beside(shown: str, content: str) -> str:
+    """Return what is asked about, with the question beside it; below it where the picture is wide."""
+    return f"<div class='beside'>{shown}<div>{content}</div></div>" if shown else content
 
 
 def texts(chapter: str, cell: nbformat.NotebookNode) -> list[str]:
     """Return what a cell printed, as HTML, in pieces that fit on a slide; what is short is large."""
-    said = "".join(output.text for output in outputs(chapter)[cell.id] if output.output_type == "stream").strip()
+    said = "".join(output.text for output in outputs(chapter)[cell.id] if output.output_type == "stream")
+    said = said.strip("\n").rstrip()  # the spaces before the head of a table are a part of it
     pieces: list[list[str]] = [[]]
     for line in said.split("\n") if said else []:
         if sum(map(_rows, [*pieces[-1], line])) > MOST:
-            pieces.append([])
+            belongs = line.startswith(" ") and len(pieces[-1]) > 1  # to the line before it
+            pieces.append([pieces[-1].pop()] if belongs else [])
         pieces[-1].append(line)
     return [f"<pre{_size(piece)}>{escape(chr(10).join(piece))}</pre>" for piece in pieces if piece]
 
@@ -306,7 +331,10 @@ def _rows(line: str) -> int:
 
 
 def _size(lines: list[str]) -> str:
-    return " class=big" if len(lines) <= FEW and max(map(len, lines)) <= SHORT else ""
+    longest = max(map(len, lines))
+    if longest <= SHORT and len(lines) <= FEW:
+        return " class=big"
+    return " class=long" if LONGEST < longest <= FITS else ""
 
 
 def question_in(text: str) -> str:
@@ -329,7 +357,7 @@ def html(text: str, *, inline: bool = False) -> str:
 def _spoken(step: dict[str, Any], now: int) -> str:
     """Return what the speaker reads at the first slide of a step."""
     head = f"**{teaching.clock(now)} to {teaching.clock(now + step['minutes'])}, {teaching.title(step)}**"
-    parts = [head, step.get("show", ""), *teaching.notes(step)]
+    parts = [head, step.get("show", ""), f"Ask: {step['ask']}" if "ask" in step else "", *teaching.told(step)]
     parts += [f"They say: “{say}” {back}" for say, back in step.get("say", {}).items()]
     parts += [f"When time is short: {step['short']}"] if "short" in step else []
     return "\n\n".join(part.strip() for part in parts if part)

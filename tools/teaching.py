@@ -242,6 +242,19 @@ def notes(step: dict[str, Any]) -> list[str]:
     return [note for one in step.get("sections", []) for note in section(one).notes]
 
 
+def told(step: dict[str, Any]) -> list[str]:
+    """Return the notes for teachers of a step's sections without their minutes: the step has its own."""
+    parts = [HEAD.sub(r"\1", note, count=1).strip() for note in notes(step)]
+    return [part[0].upper() + part[1:] for part in parts if part]
+
+
+def sheets_in(name: str) -> list[str]:
+    """Return the worksheets that a plan hands out, in its order."""
+    steps = [step for session in load(name)["sessions"] for step in session["steps"]]
+    named = [one.get("sheet") for step in steps for one in (step, *step.get("slides", []))]
+    return list(dict.fromkeys(filter(None, named)))
+
+
 def problems(name: str) -> list[str]:
     """Return what is wrong with a plan, a sentence each that names the plan, the session and the step."""
     plan, found = load(name), []
@@ -362,8 +375,7 @@ def _what(step: dict[str, Any]) -> str:
 
 
 def _talk(step: dict[str, Any]) -> str:
-    parts = [HEAD.sub(r"\1", note, count=1).strip() for note in notes(step)]
-    parts = [part[0].upper() + part[1:] for part in parts if part]
+    parts = told(step)
     if "ask" in step:
         parts.insert(0, f"*Ask:* {step['ask'].strip()}")
     parts += [f"*They say:* “{say}” {back}" for say, back in step.get("say", {}).items()]

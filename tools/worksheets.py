@@ -21,6 +21,7 @@ from unet_tutorial import diagram, plots, records, sizing
 SIDE, IN_CHANNELS, CHANNELS = 256, 3, (64, 128, 256, 512, 1024)
 BLOCK = (64, 128)  # channels in and out of the block that is counted
 DEPTH = 4
+DOTS = 22  # of a line in the empty U: three numbers by hand
 GRID = 8  # squares a side of the prediction that is judged
 STYLE = (teaching.ROOT / teaching.FOLDER / "paper.css").read_text(encoding="utf-8")
 LINE = '<span class="line"></span>'
@@ -96,7 +97,7 @@ def empty_u(filled: bool) -> str:
         said += "A pooling leaves a quarter of the numbers, the doubling makes half of them."
         return f"<div class='map'>{drawing}</div><p>{said}</p>"
     for shape in set(map(diagram.shape, maps)):
-        drawing = drawing.replace(f">{shape}<", f">{'.' * 15}<")
+        drawing = drawing.replace(f">{shape}<", f">{'.' * DOTS}<")
     label = f"The map of a U-Net of depth {DEPTH}, with its boxes, and no numbers."
     drawing = re.sub('aria-label="[^"]*"', f'aria-label="{label}"', drawing)
     return f"<div class='map'>{drawing}</div>"
