@@ -1,7 +1,7 @@
 # A ready Jupyter with the book, for the processor alone. It runs as a user without rights.
 #     docker build -t unet-tutorial .
 #     docker run --rm -p 127.0.0.1:8888:8888 unet-tutorial      and open the address that it prints
-FROM python:3.13.9-slim-bookworm
+FROM python:3.13.15-slim-bookworm
 
 RUN useradd --create-home --uid 1000 reader
 WORKDIR /unet-tutorial
@@ -9,7 +9,7 @@ RUN chown reader:reader .
 USER 1000:1000
 
 # What is installed changes rarely, what is read changes often: so these come first.
-ENV TORCH=cpu PYTHONDONTWRITEBYTECODE=1 JUPYTER_PREFER_ENV_PATH=1
+ENV TORCH=cpu PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1 JUPYTER_PREFER_ENV_PATH=1
 COPY --chown=reader:reader pyproject.toml requirements.txt requirements-test.txt README.md LICENSE LICENSE-TEXT ./
 COPY --chown=reader:reader tools tools
 COPY --chown=reader:reader unet_tutorial unet_tutorial

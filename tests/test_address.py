@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,51 @@ def test_all_that_names_the_address_follows_and_goes_back(copy):
     address.fill_in(copy, "")
     assert contents(copy) == {**before, "README.md": contents(copy)["README.md"]}
     assert contents(copy)["README.md"].split() == before["README.md"].split()  # its lines may break elsewhere
+
+
+def test_pages_of_a_domain_without_a_certificate_are_cited(copy):
+    address.fill_in(copy, FORK, site="http://book.example.org/")
+    assert yaml.safe_load(contents(copy)["CITATION.cff"])["url"] == "http://book.example.org/"
+
+
+def git(folder, *words):
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    return subprocess.check_output(["git", *who, *words], cwd=folder, encoding="utf-8")
+
+
+def commit(folder):
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "All")
+
+
+def test_the_branch_for_colab_has_the_address_and_no_workflow(copy, tmp_path_factory):
+    """As pages.yml writes it, twice: GitHub refuses a branch that brings another workflow than it had."""
+    place = tmp_path_factory.mktemp("online")
+    online = place / "repository"
+    git(place, "init", "--quiet", "--bare", "--initial-branch=main", str(online))
+    shutil.copytree(ROOT / ".github", copy / ".github")
+    git(copy, "init", "--quiet", "--initial-branch=main")
+    workflow = copy / ".github" / "workflows" / "pages.yml"
+    (step,) = [
+        step["run"]
+        for step in yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]["build"]["steps"]
+        if "git push" in step.get("run", "")
+    ]
+    for number in range(2):
+        commit(copy)
+        git(copy, "push", "--quiet", str(online), "main")
+        run = place / f"run_{number}"
+        git(place, "clone", "--quiet", "--depth=1", online.as_uri(), str(run))
+        address.fill_in(run, FORK, "published", SITE)
+        for line in step.splitlines():
+            subprocess.run(shlex.split(line), cwd=run, check=True)
+        names = git(online, "ls-tree", "-r", "--name-only", "published").splitlines()
+        assert "notebooks/08_unet.ipynb" in names and not [name for name in names if name.startswith(".github/")]
+        assert f"git+{FORK}" in git(online, "show", "published:notebooks/08_unet.ipynb")
+        assert git(online, "rev-list", "--count", "published").strip() == "1"
+        # The second time with a changed workflow, and with an address that is there already.
+        workflow.write_text(workflow.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+        address.fill_in(copy, FORK, "published", SITE)
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,15 @@ import pytest
 import yaml
 
 import colab
-from install import OLDEST
+from install import KEPT, OLDEST
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 BIN = Path(sys.executable).parent
 PROGRAMS = {"make", "git", "python", "pipx", "py", "sed"}  # what a hosted machine has, after actions/setup-python
+# GitHub took Node.js 20 away in September 2026: of each action, the first version that does without.
+FIRST = {"checkout": 5, "setup-python": 6, "upload-artifact": 6}
+FIRST |= {"configure-pages": 6, "upload-pages-artifact": 5, "deploy-pages": 5}
 FREEZE = "# a comment\n" + "".join(f"package-{i}==1.{i}\n" for i in range(120))
 FREEZE += "torch @ https://example.org/whl/cpu/torch-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl\n"
 FREEZE += "tool @ git+https://example.org/tool@b134e9945\nown @ file:///dist/own_part-1.0.0-py3-none-any.whl\n"
@@ -55,6 +58,20 @@ def test_every_action_has_a_version_and_every_job_an_end_and_few_rights():
         assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {"contents": "read"}
 
 
+def test_every_action_runs_on_a_node_that_hosted_machines_have():
+    used = {step["uses"] for _, _, _, step in steps() if "uses" in step}
+    versions = [re.fullmatch(r"actions/([\w-]+)@v(\d+)\..*", one).groups() for one in used]
+    assert len({name for name, _ in versions}) == len(used), used  # no action in two versions
+    assert all(int(version) >= FIRST[name] for name, version in versions), used
+
+
+def test_windows_runs_the_python_that_a_job_names():
+    """`py -3` takes the newest on the machine, whatever actions/setup-python has installed; but the variable counts."""
+    jobs = [(job, step["run"]) for _, _, job, step in steps() if "run" in step]
+    using = [job for job, script in jobs if re.search(r"^py -3 ", script, re.M)]
+    assert using and all(job["env"]["PY_PYTHON3"] == "${{ matrix.python }}" for job in using)
+
+
 @pytest.mark.parametrize(("place", "script"), SCRIPTS)
 def test_what_a_step_calls_is_there(place, script):
     """The programs, the project's own files, the targets of make, and the options of its tools."""
@@ -74,6 +91,14 @@ def test_what_a_step_calls_is_there(place, script):
         for script_file in (word for word in words if word.startswith("tools/")):
             text = (ROOT / script_file).read_text(encoding="utf-8")
             assert all(f'"{word}"' in text for word in words if word.startswith("--")), line
+
+
+def test_what_a_step_replaces_in_a_file_is_there_once():
+    lines = [line for _, script in SCRIPTS for line in script.splitlines() if line.startswith("sed ")]
+    assert lines
+    for line in lines:
+        _, pattern, name = re.fullmatch(r"sed -i 's([/|])(.*)\1.*\1' (\S+)", line).groups()
+        assert len(re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.M)) == 1, line
 
 
 def test_readme_and_tests_run_the_same_commands():
@@ -127,6 +152,11 @@ def test_the_container_runs_without_rights_and_gets_no_more_than_it_needs(tmp_pa
     needed = {"requirements.txt", "requirements-test.txt", "pyproject.toml"}
     project = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert needed | {project["readme"]} <= set(copied)
+
+
+def test_the_container_does_not_carry_what_pip_has_downloaded():
+    settings = shlex.split(dict(instructions())["ENV"])
+    assert "PIP_NO_CACHE_DIR=1" in settings and "NO_CACHE_DIR" in KEPT.split()  # tools/install.py hands it on
 
 
 def test_the_container_starts_the_jupyter_that_is_installed():

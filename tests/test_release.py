@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import address
 import release
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,16 +71,41 @@ def test_files_that_disagree_are_no_release(tree):
         release.named(tree)
 
 
+def test_before_the_first_release_it_says_how_to_name_one(tree):
+    lines = release.read(tree, release.CITATION).splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith("date-"))
+    (tree / release.CITATION).write_text(text, encoding="utf-8")
+    (tree / release.CHANGES).write_text(f"# What has changed\n\n{release.UNRELEASED}\n- All.\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"of no date, .* is none: `python tools/release.py name VERSION` writes"):
+        release.named(tree)
+    release.name_version(tree, "7.8.9", "2031-02-03")
+    assert release.named(tree) == "7.8.9"
+
+
 def test_the_list_of_changes_begins_with_what_is_not_released_yet():
     headings = re.findall(r"^## (.*)$", release.read(ROOT, release.CHANGES), re.M)
     assert headings[0] == "Unreleased"
     assert all(re.fullmatch(r"\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)", heading) for heading in headings[1:])
 
 
+def test_the_citation_has_the_form_of_one(tree):
+    """Before it has a date, with one, and with an address."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format"]
+    texts = [release.read(tree, release.CITATION)]
+    release.name_version(tree, "7.8.9", "2031-02-03")
+    texts += [release.read(tree, release.CITATION)]
+    texts += [address.citation(texts[-1], "https://github.com/somebody/a-copy", "https://somebody.github.io/a-copy/")]
+    assert len(set(texts)) == len(texts)
+    for text in texts:
+        (tree / release.CITATION).write_text(text, encoding="utf-8")
+        done = subprocess.run([*command, str(tree / release.CITATION)], capture_output=True, encoding="utf-8")
+        assert done.returncode == 0, done.stdout
+
+
 def test_everything_is_collected_with_its_sums(tmp_path):
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "unet_tutorial", tmp_path / "unet_tutorial", ignore=ignore)
-    for name in ("pyproject.toml", "README.md", "LICENSE", release.CITATION):
+    for name in ("pyproject.toml", "README.md", "LICENSE", release.CITATION, release.CHANGES):
         shutil.copyfile(ROOT / name, tmp_path / name)
     (tmp_path / "_build" / "html").mkdir(parents=True)
     (tmp_path / "_build" / "html" / "index.html").write_text("The book.")
@@ -89,12 +115,13 @@ def test_everything_is_collected_with_its_sums(tmp_path):
     folder = release.collect(tmp_path, "7.8.9")
     lines = release.read(folder, "SHA256SUMS").splitlines()
     names = {path.name for path in folder.iterdir()} - {"SHA256SUMS"}
-    assert {line.split("  ")[1] for line in lines} == names and len(names) == 7
+    assert {line.split("  ")[1] for line in lines} == names and len(names) == 8
     for line in lines:
         digest, name = line.split("  ")
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     (wheel,), (source,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    assert "unet_tutorial/quiz/double_conv.yml" in zipfile.ZipFile(wheel).namelist()
+    files = [path for path in (tmp_path / "unet_tutorial").rglob("*") if path.is_file()]
+    assert {path.relative_to(tmp_path).as_posix() for path in files} <= set(zipfile.ZipFile(wheel).namelist())
     with tarfile.open(source) as archive:
         assert any(name.endswith("unet_tutorial/unet.py") for name in archive.getnames())
     assert zipfile.ZipFile(folder / "book-7.8.9.zip").namelist()[-1] == "html/index.html"

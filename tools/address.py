@@ -74,8 +74,8 @@ def fill_in(root: Path, url: str, branch: str = "main", site: str = "") -> None:
     theme_options(url, branch)
     if not re.fullmatch(r"[\w./-]+", branch):
         raise ValueError(f"the branch must be the name of one, such as main, but got {branch!r}.")
-    if site and not site.startswith("https://"):
-        raise ValueError(f"the address of the pages must be empty or https://..., but got {site!r}.")
+    if site and not site.startswith(("https://", "http://")):  # a domain of one's own can be without a certificate
+        raise ValueError(f"the address of the pages must be empty, https://... or http://..., but got {site!r}.")
     paths = {name: root / name for name in ("_config.yml", "README.md", "CITATION.cff")}
     texts = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
     before = yaml.safe_load(texts["_config.yml"])["repository"]

@@ -126,9 +126,10 @@ def run(chapters: list[str]) -> int:
             env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"MPLBACKEND": "agg"}
             subprocess.run([*command, f"{chapter}.ipynb", "--output", "done"], cwd=folder, env=env, check=True)
         after = subprocess.check_output([python, "-m", "pip", "freeze"], encoding="utf-8").splitlines()
+        version = subprocess.check_output([python, "--version"], encoding="utf-8").strip()
     changed = sorted(set(before) - set(after))
     added = sorted(line.split()[0] for line in set(after) - set(before))
-    print(f"{len(chapters)} chapters ran with {text.splitlines()[0].removeprefix('# What Google Colab has: ')}")
+    print(f"{len(chapters)} chapters ran with {version}. The list: {text.splitlines()[0].removeprefix('# ')}")
     print(f"The first cell added {', '.join(added)}, and changed {', '.join(changed) or 'nothing'}.")
     return 1 if changed else 0
 

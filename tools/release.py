@@ -4,7 +4,7 @@
     python tools/release.py                what `make release` does: check, and fill dist/release
 
 ``dist/release`` then holds the wheel and the source of the package, the book that works without a network, the editions
-for a class, the teaching kit, CITATION.cff, and SHA256SUMS, which `sha256sum --check SHA256SUMS` compares.
+for a class, the teaching kit, CITATION.cff, CHANGELOG.md, and SHA256SUMS, which `sha256sum -c SHA256SUMS` compares.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def read(root: Path, name: str) -> str:
     return (root / name).read_text(encoding="utf-8")
 
 
-def found(pattern: str, text: str, name: str) -> str:
-    """Return what a pattern finds in a file."""
+def found(pattern: str, text: str, name: str, otherwise: str = "") -> str:
+    """Return what a pattern finds in a file, or what is to be said where it finds nothing."""
     match = re.search(pattern, text, re.M)
-    if match is None:
+    if match is None and not otherwise:
         raise ValueError(f"{name} has no line like {pattern!r}.")
-    return match[1]
+    return match[1] if match else otherwise
 
 
 def name_version(root: Path, version: str, date: str) -> None:
@@ -70,9 +70,9 @@ def named(root: Path) -> str:
         If they do not.
     """
     version = found(r'^__version__ = "(.*)"$', read(root, VERSION), VERSION)
-    newest = found(r"^## (\d\S* \(.*\))$", read(root, CHANGES), CHANGES)
-    cited = found(r"^version: (.*)$", read(root, CITATION), CITATION)
-    date = found(r"^date-released: (.*)$", read(root, CITATION), CITATION)
+    newest = found(r"^## (\d\S* \(.*\))$", read(root, CHANGES), CHANGES, "none")
+    cited = found(r"^version: (.*)$", read(root, CITATION), CITATION, "none")
+    date = found(r"^date-released: (.*)$", read(root, CITATION), CITATION, "no date")
     if not (version == cited and newest == f"{version} ({date})"):
         raise ValueError(
             f"the package is version {version}, {CITATION} says {cited} of {date}, and the newest in {CHANGES} is "
@@ -118,7 +118,8 @@ def collect(root: Path, version: str) -> Path:
     shutil.make_archive(str(folder / f"book-{version}"), "zip", root / "_build", "html")
     for name in MADE:
         shutil.copyfile(root / "dist" / name, folder / f"{Path(name).stem}-{version}.zip")
-    shutil.copyfile(root / CITATION, folder / CITATION)
+    for name in (CITATION, CHANGES):
+        shutil.copyfile(root / name, folder / name)
     write_sums(folder)
     return folder
 
@@ -136,7 +137,8 @@ def main() -> int:
     except ValueError as error:
         print(f"No release: {error}", file=sys.stderr)
         return 1
-    subprocess.run(["make", "book", "editions", "kit"], cwd=ROOT, check=True)
+    if code := subprocess.run(["make", "book", "editions", "kit"], cwd=ROOT).returncode:  # it has said why
+        return code
     folder = collect(ROOT, version)
     print(read(folder, "SHA256SUMS") + f"Version {version} is in {folder.relative_to(ROOT)}.")
     return 0
