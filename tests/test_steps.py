@@ -51,7 +51,7 @@ def test_the_slowest_tests_are_listed(tmp_path, capsys):
     log = tmp_path / "log.txt"
     times = [f"{number}.50s call     tests/test_a.py::test_{number}" for number in range(30)]
     log.write_text("\n".join([*times, "0.02s setup    tests/test_b.py::test", "30 passed, 1 failed in 9s"]))
-    assert steps.report([steps.Step("package", False, 9.0, log)], False) == 1
+    assert steps.report([steps.Step("package", False, 9.0, log)]) == 1
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split()[-1] for line in lines if "::" in line]
     assert listed == [f"tests/test_a.py::test_{number}" for number in range(29, 9, -1)]
@@ -90,6 +90,17 @@ def test_without_real_pictures_only_what_needs_them_is_left_out_and_this_is_said
     said = capsys.readouterr().out
     assert ("Left out: what needs the nuclei (BBBC039)" in said) == bool(gone)
     assert ("the street scenes (CamVid)" in said) == ("real_streets" in gone)
+
+
+@pytest.mark.usefixtures("everything_is_there")
+@pytest.mark.parametrize("there", [True, False])
+def test_without_a_driver_of_webkit_its_tests_are_left_out_and_this_is_said(monkeypatch, tmp_path, capsys, there):
+    show = ["-c", "import sys; print(sys.argv[1:])"]
+    monkeypatch.setattr(steps.browser, "has_webkit", lambda: there)
+    assert steps.test(tmp_path, {"browser": show, "pages": show}) == 0
+    assert ("not webkit" in (tmp_path / "_build/log/pages.txt").read_text(encoding="utf-8")) != there
+    assert "not webkit" not in (tmp_path / "_build/log/browser.txt").read_text(encoding="utf-8")
+    assert ("Left out: the explorers in WebKit" in capsys.readouterr().out) != there
 
 
 def test_what_is_left_out_belongs_to_steps_that_exist():

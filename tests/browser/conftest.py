@@ -18,13 +18,19 @@ from pathlib import Path
 import psutil
 import pytest
 from playwright.sync_api import Error, sync_playwright
+from selenium.webdriver import Keys
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
 import watch
-from browser import find, start
+from browser import CHROMIUM, NEVER, NO_WEBKIT, find, has_webkit, open_webkit, start
 from unet_tutorial import widgets
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
 READER = (Path(__file__).parent / "reader.js").read_text(encoding="utf-8")
+READ = """const [figure, table, done] = arguments;
+  (READER)(figure, table).then((reader) => { figure.reader = reader; done(); }, (error) => done(String(error)));
+""".replace("READER", READER.strip().removesuffix(";"))
 SECONDS, LOOKS = 5.0, 12  # a minute
 LEAST, LEAST_OF_FREE = 0.05, 0.3  # of one core; of what one core could have had
 GONE = threading.Event()  # the browser was ended; Playwright knows it only after its next call
@@ -80,7 +86,7 @@ def end_what_waits(over, ended, seconds, looks):
 def is_playwright(process):
     """Return whether a process is the one through which Playwright talks with browsers."""
     with suppress(psutil.Error):
-        return process.name().startswith("node") and process.ppid() == os.getpid()
+        return Path(process.exe()).name.startswith("node") and process.ppid() == os.getpid()
     return False
 
 
@@ -138,27 +144,37 @@ def addresses(html):
 
 
 class Browsers:
-    """One browser for all tests, and another one when it is gone."""
+    """One browser of each kind for all tests, and another one when it is gone."""
 
-    def __init__(self, playwright, path):
-        self.playwright, self.path, self.now = playwright, path, None
+    def __init__(self, playwright):
+        self.playwright, self.paths, self.now = playwright, {}, {}
 
-    def one(self):
-        """Return the browser that runs now."""
-        if self.now is None or GONE.is_set() or not self.now.is_connected():
-            self.now = start(self.playwright, self.path)
+    def path(self, kind):
+        """Return where a browser is; without one, the test fails and says what to do."""
+        if kind not in self.paths:
+            self.paths[kind] = find(self.playwright, kind)
+        return self.paths[kind]
+
+    def one(self, kind=CHROMIUM, theme="light"):
+        """Return the browser of a kind that runs now; Firefox has one for each theme."""
+        if GONE.is_set():
+            self.now.clear()  # all that ran were ended
             GONE.clear()
-        return self.now
+        now = self.now.get((kind, theme))
+        if now is None or not now.is_connected():
+            self.now[kind, theme] = start(self.playwright, self.path(kind), kind, theme)
+        return self.now[kind, theme]
 
 
 @pytest.fixture(scope="session")
 def browsers():
     """What opens browsers."""
-    path = find()  # before: Playwright runs only once at a time
     with sync_playwright() as playwright:
-        browsers = Browsers(playwright, path)
+        browsers = Browsers(playwright)
         yield browsers
-        browsers.one().close()
+        for browser in browsers.now.values():
+            with suppress(Error):  # it was ended because a test waited for ever
+                browser.close()
 
 
 @pytest.fixture
@@ -225,6 +241,12 @@ def states(explorer):
     return dict(zip(places, table["states"], strict=True))
 
 
+def table(explorer):
+    """Return Python's own table for the reader in the page; the tables that came with the page are not looked at."""
+    numbers = {",".join(map(str, places)): i for i, places in enumerate(states(explorer))}
+    return [explorer.packed(), numbers]
+
+
 class Live:
     """One explorer on an open page: reads what it shows, and moves its controls as a reader does."""
 
@@ -234,9 +256,7 @@ class Live:
         figure.locator(".controls").wait_for()
         self.boxes = figure.locator(".control")
         assert self.boxes.count() == len(self.controls)
-        # Python's own table goes into the page once; the tables that came with the page are not looked at.
-        numbers = {",".join(map(str, places)): i for i, places in enumerate(states(explorer))}
-        self.reader = figure.evaluate_handle(READER, [explorer.packed(), numbers])
+        self.reader = figure.evaluate_handle(READER, table(explorer))
 
     def shows(self, drawings=None):
         """Return places, words, numbers and panels as they are seen, and where a drawing is not the wanted one."""
@@ -289,3 +309,57 @@ def live():
 def live_one():
     """Return a function that gives one explorer, wherever it is shown: (its place on the page, its class)."""
     return Live
+
+
+class InWebKit(Live):
+    """The same in WebKit, where Selenium is the reader's hand."""
+
+    def __init__(self, driver, explorer):
+        self.driver, self.explorer, self.controls = driver, explorer, explorer.controls()
+        self.figure = driver.find_element("css selector", f"figure[data-explorer={explorer.__name__}]")
+        self.boxes = self.figure.find_elements("css selector", ".control")
+        assert len(self.boxes) == len(self.controls)
+        assert driver.execute_async_script(READ, self.figure, table(explorer)) is None
+
+    def shows(self, drawings=None):
+        """Return what is seen, as `Live.shows` does."""
+        return self.driver.execute_script("return arguments[0].reader.shows(arguments[1])", self.figure, drawings)
+
+    def move(self, i, place):
+        """Move control number i to a place of its list: a slider by its keys, all others by clicks."""
+        # Of what sticks to the edge of the window, as the controls do, the driver believes that it is seen already.
+        self.driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", self.boxes[i])
+        fields = self.boxes[i].find_elements("css selector", "input, select")
+        look = list(self.controls.values())[i].look
+        if look == "slider":
+            for _ in range(abs(way := place - self.shows()["places"][i])):
+                fields[0].send_keys(Keys.ARROW_RIGHT if way > 0 else Keys.ARROW_LEFT)
+        elif look == "list":
+            Select(fields[0]).select_by_index(place)
+        elif look == "buttons":
+            fields[place].click()
+        elif fields[0].is_selected() != bool(place):
+            fields[0].click()
+
+
+@pytest.fixture(scope="session")
+def webkit():
+    """WebKit; not every system has it, and there `-m "not webkit"` leaves out what needs it."""
+    if not has_webkit():
+        pytest.fail(f"WebKit {NO_WEBKIT} Elsewhere `-m 'not webkit'` leaves these tests out.")
+    with open_webkit() as driver:
+        yield driver
+
+
+@pytest.fixture
+def live_in_webkit(webkit):
+    """Return a function that gives one explorer of a page, and opens that page in WebKit if it is not open yet."""
+
+    def find(address, explorer):
+        if webkit.current_url != address:
+            webkit.get(address)
+        controls = f"figure[data-explorer={explorer.__name__}] .controls"
+        WebDriverWait(webkit, NEVER).until(lambda driver: driver.find_elements("css selector", controls))
+        return InWebKit(webkit, explorer)
+
+    return find

@@ -50,6 +50,10 @@ def test_only_the_pages_of_the_contents_are_built(html, soups):
     assert not [path for path in modules if not (path.with_suffix(".py").is_file() or (path / "__init__.py").is_file())]
 
 
+def test_no_page_holds_a_path_of_the_computer_that_built_it(soups):
+    assert [path.name for path in soups if str(ROOT) in path.read_text(encoding="utf-8")] == []
+
+
 def test_links_lead_somewhere(soups):
     assert sum(len(soup.find_all("a", href=True)) for soup in soups.values()) > 100
     assert broken_links(soups) == []
