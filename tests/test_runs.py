@@ -72,7 +72,7 @@ def test_a_run_that_was_cut_off_while_it_was_kept_is_none(book, board):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Look every second, and call six seconds almost without work a hang: a busy machine gives a few percent of a core."""
+    """Look every second, and call six seconds almost without work a hang: even a busy machine gives more."""
     monkeypatch.setattr(watch, "SECONDS", 1.0)
     monkeypatch.setattr(watch, "LOOKS", 6)
     monkeypatch.setattr(watch, "LEAST", 0.03)

@@ -1,7 +1,7 @@
 """Street scenes from a car in Cambridge, with one of eleven classes for every pixel: CamVid.
 
-We use the split that most papers use (Badrinarayanan, Kendall and Cipolla 2017), and of it every third, second and fourth
-picture: neighbours are one second apart, and nearly alike.
+We use the split that most papers use (Badrinarayanan, Kendall and Cipolla 2017), and of it every third, second and
+fourth picture: neighbours are one second apart, and nearly alike.
 """
 
 from __future__ import annotations

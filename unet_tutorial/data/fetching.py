@@ -13,7 +13,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,11 +64,11 @@ class Published:
     name: str
     title: str
     address: str
-    files: Mapping[str, str]
+    files: Mapping[str, str] = field(repr=False)
     download: int
     room: int
     holds: str
-    lacks: Callable[[Path], str | None]
+    lacks: Callable[[Path], str | None] = field(repr=False)
     by_hand: str
 
 

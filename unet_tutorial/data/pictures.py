@@ -19,7 +19,7 @@ from .normalizing import is_colour, normalize, normalize_picture
 from .reading import plain_name
 
 TASKS = ("objects", "one class", "classes")  #: What masks may say: see `Pictures`.
-PIECES = Path(__file__).with_name("nuclei_pieces.npz")  #: Where `nuclei_pieces` are kept.
+PIECES = Path(__file__).with_name("nuclei_pieces.npz")  # no "#:": the API's page would show the path on this computer
 
 
 class Pictures(Dataset):

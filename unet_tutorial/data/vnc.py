@@ -1,7 +1,8 @@
 """Twenty sections through the nerve cord of a fly's larva, under an electron microscope, with a class for every pixel.
 
-It is the kind of picture for which the U-Net was made: the first experiment of Ronneberger, Fischer and Brox (2015) used
-a sister stack. Neighbouring sections are nearly the same picture, and there is no official split. So ours is by blocks.
+It is the kind of picture for which the U-Net was made: the first experiment of Ronneberger, Fischer and Brox (2015)
+used a sister stack. Neighbouring sections are nearly the same picture, and there is no official split: ours is by
+blocks.
 """
 
 from __future__ import annotations
