@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import requests
@@ -349,3 +350,10 @@ def test_of_two_notebooks_that_fetch_at_once_the_second_takes_what_the_first_has
 
     monkeypatch.setattr(fetching, "_download", overtaken)
     assert fetch(server.data(), progress=False) == cache and find(server.data()) == cache
+
+
+@pytest.mark.parametrize("data", [NUCLEI, SECTIONS, STREETS], ids=lambda data: data.name)
+def test_the_page_on_use_names_every_data_set_with_its_size(data):
+    text = (Path(__file__).parents[1] / "book" / "how_to_use.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| `{data.name}`"))
+    assert f"{data.download} MB" in row
