@@ -96,7 +96,7 @@ def test_without_real_pictures_only_what_needs_them_is_left_out_and_this_is_said
 @pytest.mark.parametrize("there", [True, False])
 def test_without_a_driver_of_webkit_its_tests_are_left_out_and_this_is_said(monkeypatch, tmp_path, capsys, there):
     show = ["-c", "import sys; print(sys.argv[1:])"]
-    monkeypatch.setattr(steps.browser, "has_webkit", lambda: there)
+    monkeypatch.setattr(steps.webkit, "is_here", lambda: there)
     assert steps.test(tmp_path, {"browser": show, "pages": show}) == 0
     assert ("not webkit" in (tmp_path / "_build/log/pages.txt").read_text(encoding="utf-8")) != there
     assert "not webkit" not in (tmp_path / "_build/log/browser.txt").read_text(encoding="utf-8")

@@ -24,6 +24,7 @@ from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 import watch
+import webkit
 
 if TYPE_CHECKING:
     from selenium.webdriver import WebKitGTK
@@ -81,12 +82,6 @@ FLAGS = (
 # What a page in Firefox is told that its reader prefers. A stock Firefox reads it when it starts, and never again.
 PREFERS = "layout.css.prefers-color-scheme.content-override"
 THEMES = ("dark", "light")  # by their numbers there
-WEBKIT = ("WebKitWebDriver", "Xvfb")  # the programs, and
-WEBKIT_PACKAGES = ("webkit2gtk-driver", "xvfb")  # Debian's packages that bring them
-NO_WEBKIT = (
-    "cannot be driven: only Linux has a driver for it that the tests know. On Debian and Ubuntu, "
-    f"`sudo apt install {' '.join(WEBKIT_PACKAGES)}` brings it."
-)
 NEVER = 10**6  # seconds
 
 
@@ -212,20 +207,15 @@ def opens(playwright: Playwright, path: str, kind: Kind) -> None:
 # Playwright drives no WebKit but its own, which not every computer can fetch: so Selenium drives the one of the system.
 
 
-def has_webkit() -> bool:
-    """Return whether there are the driver of WebKitGTK, and a screen that nobody sees."""
-    return all(map(shutil.which, WEBKIT))
-
-
 def where_webkit() -> str:
     """Return where WebKit's driver is, or that there is none."""
-    return str(shutil.which(WEBKIT[0])) if has_webkit() else NO_WEBKIT
+    return str(shutil.which(webkit.PROGRAMS[0])) if webkit.is_here() else webkit.LACKING
 
 
 def install_webkit() -> None:
     """Install WebKit's driver where it is missing and Debian's packages can be had."""
-    if not has_webkit():
-        install_packages(*WEBKIT_PACKAGES)
+    if not webkit.is_here():
+        install_packages(*webkit.PACKAGES)
 
 
 @contextmanager
@@ -234,7 +224,7 @@ def open_webkit() -> Iterator[WebKitGTK]:
     from selenium.webdriver import WebKitGTK  # here, because nobody else needs it
     from selenium.webdriver.webkitgtk.service import Service
 
-    with subprocess.Popen([WEBKIT[1], "-displayfd", "1"], stdout=subprocess.PIPE, encoding="utf-8") as screen:
+    with subprocess.Popen([webkit.PROGRAMS[1], "-displayfd", "1"], stdout=subprocess.PIPE, encoding="utf-8") as screen:
         try:
             display = f":{screen.stdout.readline().strip()}"  # it says its number as soon as it is there
             service = Service(env=os.environ | {"DISPLAY": display})

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import nbformat
 
-import browser
 import data_sets
 import kernels
 import watch
+import webkit
 from console import Board, duration, last_lines
 from runs import workers
 
@@ -139,7 +139,7 @@ def test(root: Path, steps: dict[str, list[str]] = STEPS) -> int:
     print(f"{len(steps)} steps; what each says is in _build/log.", flush=True)
     done = []
     for name, command in steps.items():
-        if name == "pages" and not browser.has_webkit():  # only now: the step before may have installed it
+        if name == "pages" and not webkit.is_here():  # only now: the step before may have installed it
             less[name] = ["-m", "not webkit"]
             notes.append("Left out: the explorers in WebKit, for which this computer has no driver (CONTRIBUTING.md).")
         done.append(run_step(root, name, [*command, *less.get(name, [])], board))

@@ -23,8 +23,9 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 import watch
-from browser import CHROMIUM, NEVER, NO_WEBKIT, find, has_webkit, open_webkit, start
+from browser import CHROMIUM, NEVER, find, open_webkit, start
 from unet_tutorial import widgets
+from webkit import LACKING, is_here
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
 READER = (Path(__file__).parent / "reader.js").read_text(encoding="utf-8")
@@ -345,8 +346,8 @@ class InWebKit(Live):
 @pytest.fixture(scope="session")
 def webkit():
     """WebKit; not every system has it, and there `-m "not webkit"` leaves out what needs it."""
-    if not has_webkit():
-        pytest.fail(f"WebKit {NO_WEBKIT} Elsewhere `-m 'not webkit'` leaves these tests out.")
+    if not is_here():
+        pytest.fail(f"WebKit {LACKING} Elsewhere `-m 'not webkit'` leaves these tests out.")
     with open_webkit() as driver:
         yield driver
 
