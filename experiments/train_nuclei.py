@@ -10,7 +10,7 @@ ablations     change one thing at a time: results/nuclei_ablations.json
 candidates    the shipped recipe beside three others, on the validation fields: results/nuclei_candidates.json
 augmentation  what it costs beside a step: results/nuclei_augmentation.json
 
-The data set (BBBC039) is found or downloaded as `unet_tutorial.data.bbbc039.fetch_nuclei` says. Everything is chosen on
+The data set (BBBC039) is found or downloaded as `unet_tutorial.data.fetching.fetch` says. Everything is chosen on
 the validation split. The test split is measured once for each result that is written.
 """
 

@@ -266,9 +266,14 @@ def test_what_a_tool_writes_becomes_the_mask_that_was_drawn(tmp_path, tool, plac
     assert pictures.labelled == [0] and np.array_equal(pictures.instances(0), truth)
 
 
+def write_picture(folder):
+    """Write the picture that was marked into ``images/``."""
+    (folder / "images").mkdir()
+    tifffile.imwrite(folder / "images" / "a.tif", np.arange(600, dtype=np.uint16).reshape(SIZE))
+
+
 def test_outlines_lie_beside_images_in_a_folder_of_their_own_and_other_files_do_not_matter(tmp_path):
-    (tmp_path / "images").mkdir()
-    tifffile.imwrite(tmp_path / "images" / "a.tif", np.arange(600, dtype=np.uint16).reshape(SIZE))
+    write_picture(tmp_path)
     write_labelme(tmp_path / "images")
     for name in ("notes.json", "results.csv", "code.zip", "a.csv"):
         (tmp_path / "images" / name).write_text("[]")
@@ -276,9 +281,8 @@ def test_outlines_lie_beside_images_in_a_folder_of_their_own_and_other_files_do_
 
 
 def test_outlines_that_are_packed_with_gzip_are_not_passed_by(tmp_path):
-    for part in ("images", "masks"):
-        (tmp_path / part).mkdir()
-    tifffile.imwrite(tmp_path / "images" / "a.tif", np.arange(600, dtype=np.uint16).reshape(SIZE))
+    write_picture(tmp_path)
+    (tmp_path / "masks").mkdir()
     write_qupath(tmp_path / "masks")
     path = tmp_path / "masks" / "a.geojson"
     packed_too = path.with_name("a.geojson.gz")
@@ -292,9 +296,8 @@ def test_outlines_that_are_packed_with_gzip_are_not_passed_by(tmp_path):
 
 
 def test_labels_become_classes_with_their_names(tmp_path):
-    for part in ("images", "masks"):
-        (tmp_path / part).mkdir()
-    tifffile.imwrite(tmp_path / "images" / "a.tif", np.arange(600, dtype=np.uint16).reshape(SIZE))
+    write_picture(tmp_path)
+    (tmp_path / "masks").mkdir()
     write_labelme(tmp_path / "masks")
     pictures = own_pictures(tmp_path, task="classes")
     assert pictures.class_names == ["background", "cell", "nerve"] and pictures.num_classes == 3

@@ -8,7 +8,7 @@ import torch
 from skimage import io as pictures
 
 from unet_tutorial.data import bbbc039, fetching
-from unet_tutorial.data.bbbc039 import NucleiDataset, decode_instances, fetch_nuclei, find_nuclei
+from unet_tutorial.data.bbbc039 import NUCLEI, NucleiDataset, decode_instances
 
 LISTS = {"training.txt": ("a", "b"), "validation.txt": ("c",), "test.txt": ("d",)}
 
@@ -36,7 +36,7 @@ def write_data_set(folder, metadata="metadata"):
 def test_a_folder_that_is_named_is_taken(monkeypatch, tmp_path, metadata):
     folder = write_data_set(tmp_path / "mine", metadata)
     monkeypatch.setenv(fetching.VARIABLE, str(folder))
-    assert fetch_nuclei() == find_nuclei() == folder
+    assert fetching.fetch(NUCLEI) == fetching.find(NUCLEI) == folder
     assert NucleiDataset("train").names == ["a.png", "b.png"]
 
 
@@ -45,7 +45,7 @@ def test_a_folder_that_is_named_and_not_whole_is_refused(monkeypatch, tmp_path, 
     folder = write_data_set(tmp_path / "mine")
     (folder / lost).unlink()
     monkeypatch.setenv(fetching.VARIABLE, str(folder))
-    for call in (find_nuclei, fetch_nuclei, partial(NucleiDataset, "train")):
+    for call in (partial(fetching.find, NUCLEI), partial(fetching.fetch, NUCLEI), partial(NucleiDataset, "train")):
         with pytest.raises(
             ValueError, match=f"UNET_TUTORIAL_DATA must name a folder .*there is no {lost.removeprefix('metadata/')}"
         ):
@@ -83,7 +83,7 @@ def test_a_split_is_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def real():
-    folder = find_nuclei()
+    folder = fetching.find(NUCLEI)
     assert folder is not None, f"set {fetching.VARIABLE} to the data set, or leave these out with -m 'not real_nuclei'"
     return {split: NucleiDataset(split, folder) for split in bbbc039.SPLITS}
 
@@ -91,7 +91,7 @@ def real():
 @pytest.mark.real_nuclei
 @pytest.mark.parametrize("split", bbbc039.SPLITS)
 def test_the_files_are_read_as_skimage_reads_them(real, split):
-    data, folder = real[split], find_nuclei()
+    data, folder = real[split], fetching.find(NUCLEI)
     for index in (0, 1, len(data) // 2, -1):
         name = data.names[index]
         image = pictures.imread(folder / "images" / f"{name.removesuffix('.png')}.tif")

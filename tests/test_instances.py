@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 import train_nuclei
 from unet_tutorial import records
 from unet_tutorial.augment import Augmentation, Augmented, bend
-from unet_tutorial.data.bbbc039 import find_nuclei
+from unet_tutorial.data.bbbc039 import NUCLEI
+from unet_tutorial.data.fetching import find
 from unet_tutorial.data.pictures import Crops, own_pictures
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
 from unet_tutorial.inference import predict
@@ -337,7 +338,7 @@ def test_the_kept_training_of_the_reader_is_of_this_recipe_and_good_enough():
 @pytest.mark.real_nuclei
 def test_the_shipped_weights_score_what_their_record_says_on_the_test_fields():
     # slow: all fifty fields go through the network, or the score would be another one
-    assert find_nuclei() is not None, "set UNET_TUTORIAL_DATA, or leave this out with -m 'not real_nuclei'"
+    assert find(NUCLEI) is not None, "set UNET_TUTORIAL_DATA, or leave this out with -m 'not real_nuclei'"
     recorded = train_nuclei.pretrained_record("nuclei")["scores"]["test"]
     found = train_nuclei.measure(
         train_nuclei.load_pretrained("nuclei"), {"test": train_nuclei.NucleiDataset("test")}, "test"

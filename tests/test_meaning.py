@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from skimage.transform import resize
 
-from unet_tutorial.data.bbbc039 import NucleiDataset, decode_instances, find_nuclei
+from unet_tutorial.data.bbbc039 import NUCLEI, NucleiDataset, decode_instances
+from unet_tutorial.data.fetching import find
 from unet_tutorial.data.meaning import as_classes, connected_parts, counts, kind_of, whole_numbers
 from unet_tutorial.data.pictures import own_pictures
 from unet_tutorial.data.synthetic import SyntheticCellsDataset
@@ -205,7 +206,7 @@ def test_numbers_that_are_none_are_refused():
 
 @pytest.mark.real_nuclei
 def test_the_masks_of_bbbc039_are_recognised_and_their_cure_counts_the_nuclei(tmp_path):
-    source, data = find_nuclei(), NucleiDataset("val")
+    source, data = find(NUCLEI), NucleiDataset("val")
     for part in ("images", "masks"):
         (tmp_path / part).mkdir()
     for name in data.names[:3]:

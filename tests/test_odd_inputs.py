@@ -1723,7 +1723,7 @@ WITH_TESTS_OF_THEIR_OWN = {
     "data.describing": ("Description describe", PICTURES),
     "data.splitting": ("alike groups_of split", PICTURES),
     "data.targets": ("labelled object_size target", PICTURES),
-    "data.fetching": ("Published cache_folder fetch find lacks_files locate registry", FETCHING),
+    "data.fetching": ("Published cache_folder fetch find locate registry", FETCHING),
     "plan": ("Plan Reason plan prepare told", PICTURES),
     "export": ("to_onnx", "a file of a model, see tests/test_export.py"),
     "segmenter": ("Report Segmenter open_segmenter segment_folder", FILES),
@@ -1732,8 +1732,6 @@ WITH_TESTS_OF_THEIR_OWN = {
 }
 TAKES_NONE_OF_THEM = {
     **{f"{module}.{name}": why for module, (names, why) in WITH_TESTS_OF_THEIR_OWN.items() for name in names.split()},
-    "data.bbbc039.find_nuclei": "no argument",
-    "data.bbbc039.fetch_nuclei": "no argument that it reads",
     "data.normalizing.is_colour": "what is no picture in colour is none",
     "data.pictures.nuclei_pieces": "no argument",
     "diagnosis.Finding": "two texts that diagnose writes",

@@ -3,18 +3,18 @@
 import pytest
 
 import notebooks
-from unet_tutorial.data import bbbc039
+from unet_tutorial.data import fetching
 
 CELLS = [c.source for c in notebooks.generate(notebooks.ROOT, "15_nuclei").cells if c.cell_type == "code"]
-LOADING = next(i for i, source in enumerate(CELLS) if "fetch_nuclei()" in source)
+LOADING = next(i for i, source in enumerate(CELLS) if "fetch(NUCLEI)" in source)
 
 
 @pytest.mark.parametrize("error", [ConnectionError("no network"), PermissionError("no place"), ValueError("altered")])
 def test_the_chapter_goes_on_without_its_data(monkeypatch, capsys, error):
-    def fetch():
+    def fetch(data):
         raise error
 
-    monkeypatch.setattr(bbbc039, "fetch_nuclei", fetch)
+    monkeypatch.setattr(fetching, "fetch", fetch)
     names = {}
     for source in CELLS[: LOADING + 2]:  # with the cell that counts what is in the data
         exec(source, names)  # noqa: S102 - as the notebook runs it

@@ -312,6 +312,22 @@ def live_one():
     return Live
 
 
+@pytest.fixture
+def search_hits(visit, addresses):
+    """Return a function that searches the book for a word: what it finds, the page, and what went wrong."""
+
+    def search(way, word):
+        page, troubles = visit(addresses[way], f"search.html?q={word}")
+        page.wait_for_function("document.querySelector('.search-summary')?.innerText.includes('matching')")
+        return (
+            page.locator("#search-results li a").evaluate_all("links => links.map(link => link.href)"),
+            page,
+            troubles,
+        )
+
+    return search
+
+
 class InWebKit(Live):
     """The same in WebKit, where Selenium is the reader's hand."""
 

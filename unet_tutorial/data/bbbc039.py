@@ -52,66 +52,9 @@ NUCLEI = fetching.Published(
     download=81,
     room=250,
     holds=f"images/, masks/ and the lists {', '.join(SPLITS.values())} (beside them or in metadata/)",
-    lacks=_lacks,
     by_hand="download images.zip, masks.zip, metadata.zip from {address} elsewhere, unpack all three into one folder",
-)  #: How the data set comes to this computer.
-
-
-def find_nuclei() -> Path | None:
-    """Find the data set on this computer, without a network, as `unet_tutorial.data.fetching.find` does.
-
-    Returns
-    -------
-    pathlib.Path or None
-        A folder with ``images/``, ``masks/`` and the three lists of the split, or None.
-
-    Raises
-    ------
-    ValueError
-        If ``UNET_TUTORIAL_DATA`` names a folder in which the data set is not whole.
-
-    Examples
-    --------
-    >>> folder = find_nuclei()
-    >>> folder is None or (folder / "images").is_dir()
-    True
-    """
-    return fetching.find(NUCLEI)
-
-
-def fetch_nuclei(*, progress: bool = True) -> Path:
-    """Find the data set, or else download it: 81 MB, once.
-
-    Parameters
-    ----------
-    progress : bool, default True
-        Show a progress bar for every archive.
-
-    Returns
-    -------
-    pathlib.Path
-        A folder as from `find_nuclei`.
-
-    Raises
-    ------
-    ConnectionError, OSError, ValueError
-        As `unet_tutorial.data.fetching.fetch`.
-
-    References
-    ----------
-    Ljosa, Sokolnicki and Carpenter 2012, doi:10.1038/nmeth.2083, for the collection. Caicedo et al. 2019,
-    doi:10.1002/cyto.a.23863, for BBBC039.
-
-    Examples
-    --------
-    >>> from unittest import mock
-    >>> with mock.patch.dict("os.environ", {fetching.VARIABLE: "nowhere"}):
-    ...     fetch_nuclei()
-    Traceback (most recent call last):
-    ...
-    ValueError: UNET_TUTORIAL_DATA must name a folder with images/, masks/ and the lists ...
-    """
-    return fetching.fetch(NUCLEI, progress=progress)
+    check=_lacks,
+)  #: How the data set comes to this computer. Caicedo et al. 2019, doi:10.1002/cyto.a.23863; CC0.
 
 
 def decode_instances(mask: np.ndarray) -> np.ndarray:
@@ -160,7 +103,8 @@ class NucleiDataset(InstanceDataset):
     split : {"train", "val", "test"}
         The official split.
     folder : str or pathlib.Path, optional
-        A folder with ``images/``, ``masks/`` and the three lists. If not given, as `fetch_nuclei` finds it.
+        A folder with ``images/``, ``masks/`` and the three lists. If not given, as
+        `unet_tutorial.data.fetching.fetch` finds it.
 
     Attributes
     ----------
@@ -174,7 +118,7 @@ class NucleiDataset(InstanceDataset):
     ValueError
         If the split is unknown, the folder does not hold the whole data set, or a file cannot be read.
     ConnectionError, OSError
-        As `fetch_nuclei`.
+        As `unet_tutorial.data.fetching.fetch`.
 
     References
     ----------

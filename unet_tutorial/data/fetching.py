@@ -12,7 +12,7 @@ import stat
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -48,11 +48,12 @@ class Published:
         MB, all files together, and what must be free while they are fetched.
     holds : str
         What a folder with the data set holds, in words.
-    lacks : callable
-        Takes a folder and says what it lacks to be the whole data set, or returns None.
     by_hand : str
         What to do where there is no network, up to the point where there is a folder; ``{address}`` stands for the
         address.
+    check : callable, optional
+        Takes a folder and says what it lacks to be the whole data set, or returns None. If not given, it lacks what it
+        has not of the files.
 
     Examples
     --------
@@ -68,8 +69,14 @@ class Published:
     download: int
     room: int
     holds: str
-    lacks: Callable[[Path], str | None] = field(repr=False)
     by_hand: str
+    check: Callable[[Path], str | None] | None = field(default=None, repr=False)
+
+    def lacks(self, folder: Path) -> str | None:
+        """Say what a folder lacks to be the whole data set, or return None."""
+        if self.check is not None:
+            return self.check(folder)
+        return next((f"there is no {name}" for name in self.files if not (folder / name).is_file()), None)
 
 
 def registry(name: str) -> dict[str, str]:
@@ -252,28 +259,6 @@ def locate(data: Published, folder: str | Path | None = None) -> Path:
     if lacks is not None:
         raise ValueError(f"folder must hold the whole data set, but in '{folder}' {lacks}.")
     return folder
-
-
-def lacks_files(files: Iterable[str], folder: Path) -> str | None:
-    """Say which of some files a folder lacks: the first, or None.
-
-    Parameters
-    ----------
-    files : iterable of str
-        Their names.
-    folder : pathlib.Path
-        The folder.
-
-    Returns
-    -------
-    str or None
-
-    Examples
-    --------
-    >>> lacks_files(["a.png"], Path("nowhere"))
-    'there is no a.png'
-    """
-    return next((f"there is no {name}" for name in files if not (folder / name).is_file()), None)
 
 
 def _fetch(data: Published, folder: Path, progress: bool) -> None:

@@ -7,7 +7,6 @@ blocks.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +29,15 @@ NUMBERS = {  # in the files: the class of each. The first four are membranes by 
     255: 0,
 }
 
-_FILES = fetching.registry("vnc")
-
-
 SECTIONS = fetching.Published(
     name="vnc",
     title="the sections of a nerve cord (Gerhard et al. 2013)",
     address="https://raw.githubusercontent.com/unidesigner/groundtruth-drosophila-vnc/"
     "4a5f051466d24d8dc1e855ab55658bb1b1dcd6bf/",
-    files=_FILES,
+    files=fetching.registry("vnc"),
     download=22,
     room=60,
     holds="stack1/raw/ and stack1/labels/, twenty files each",
-    lacks=partial(fetching.lacks_files, _FILES),
     by_hand="download the ZIP of github.com/unidesigner/groundtruth-drosophila-vnc elsewhere, unpack it",
 )  #: How the data set comes to this computer. Its licence is CC BY-NC-SA 3.0: not for commercial use.
 
