@@ -78,7 +78,7 @@ RATES = {  # by the momentum; None is AdamW
     0.9: (0.1, 0.03, 0.01, 0.003),
     None: (0.03, 0.01, 0.003, 0.001),
 }
-SECONDS, CHOOSING = 120.0, 40.0  # of the processor, for every training, and for one that chooses a rate
+SECONDS, CHOOSING = 90.0, 30.0  # of the processor, for every training, and for one that chooses a rate
 BENT: dict[str, dict[str, Any] | None] = {"nothing": None, "flips and turns": {}, "and elastic": {"elastic": 10.0}}
 SECTIONS = (1, 4, 12)
 THRESHOLDS = tuple(i / 40 for i in range(1, 40))
