@@ -78,7 +78,7 @@ RATES = {  # by the momentum; None is AdamW
     0.9: (0.1, 0.03, 0.01, 0.003),
     None: (0.03, 0.01, 0.003, 0.001),
 }
-SECONDS, CHOOSING = 90.0, 30.0  # of the processor, for every training, and for one that chooses a rate
+SECONDS, CHOOSING = 90.0, 20.0  # of the processor, for every training, and for one that chooses a rate
 BENT: dict[str, dict[str, Any] | None] = {"nothing": None, "flips and turns": {}, "and elastic": {"elastic": 10.0}}
 SECTIONS = (1, 4, 12)
 THRESHOLDS = tuple(i / 40 for i in range(1, 40))
@@ -302,12 +302,27 @@ def choose_rates(splits: dict[str, list[Section]], seconds: float) -> dict[str, 
     on_val = {**splits, "test": splits["val"]}
     for name, recipe in RECIPES.items():
         for rate in RATES[recipe["momentum"]]:
-            model, steps = trained(recipe, splits["train"], seconds, seed=100, rate=rate)
-            with np.errstate(invalid="ignore"):  # where it diverged, all is NaN, and nothing is above a threshold
-                found = judged(maps_of(model, recipe, on_val), on_val)
-            rows.append({"name": name, "rate": rate, "steps": steps, **found})
+            rows.append({"name": name, "rate": rate, **run(recipe, splits["train"], on_val, seconds, 100, rate)})
             print(rows[-1], flush=True)
     return {"seconds": seconds, "runs": rows}
+
+
+def run(
+    recipe: dict[str, Any],
+    sections: Sequence[Section],
+    splits: dict[str, list[Section]],
+    seconds: float,
+    seed: int,
+    rate: float,
+    augmentation: Augmentation | None = None,
+) -> dict[str, Any]:
+    """Train and judge once. A training that runs away ends with the worst scores, and says so."""
+    try:
+        model, steps = trained(recipe, sections, seconds, seed, rate, augmentation)
+    except FloatingPointError as error:  # the loss is no number any more
+        print(error, flush=True)
+        return {"diverged": True, "rand_error": 1.0, "rand_error_at_half": 1.0, "pixel_error": 1.0, "iou": 0.0}
+    return {"diverged": False, "steps": steps, **judged(maps_of(model, recipe, splits), splits)}
 
 
 def chosen_rates(rates: dict[str, Any]) -> dict[str, float]:
@@ -323,9 +338,8 @@ def compare_recipes(
     content: dict[str, Any] = {"seconds": seconds, "rates": rates, "without": without_network(splits), "runs": []}
     for seed in seeds:
         for name, recipe in RECIPES.items():
-            model, steps = trained(recipe, splits["train"], seconds, seed, rates[name])
-            found = judged(maps_of(model, recipe, splits), splits)
-            content["runs"].append({"name": name, "seed": seed, "steps": steps, **found})
+            found = run(recipe, splits["train"], splits, seconds, seed, rates[name])
+            content["runs"].append({"name": name, "seed": seed, **found})
             print(content["runs"][-1], flush=True)
             yield content
 
@@ -341,9 +355,8 @@ def compare_elastic(
                 augmentation = None if how is None else Augmentation(light=0, **how)
                 first = (5 * seed) % len(splits["train"])  # every seed has other sections
                 some = [splits["train"][(first + i) % len(splits["train"])] for i in range(number)]
-                model, steps = trained(RECIPES["today's"], some, seconds, seed, rate, augmentation)
-                found = judged(maps_of(model, RECIPES["today's"], splits), splits)
-                content["runs"].append({"sections": number, "bent": name, "seed": seed, "steps": steps, **found})
+                found = run(RECIPES["today's"], some, splits, seconds, seed, rate, augmentation)
+                content["runs"].append({"sections": number, "bent": name, "seed": seed, **found})
                 print(content["runs"][-1], flush=True)
                 yield content
 

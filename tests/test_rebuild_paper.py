@@ -118,6 +118,14 @@ def test_each_command_trains_what_it_says_and_chooses_the_rate_with_the_lowest_e
     assert [run["bent"] for run in content["runs"]] == list(paper.BENT)
 
 
+def test_a_training_that_runs_away_is_a_row_with_the_worst_scores(monkeypatch, section):
+    splits = {split: [section] for split in ("train", "val", "test")}
+    monkeypatch.setattr(paper, "OUT", 20)
+    found = paper.run(RECIPES["the paper's"], [section], splits, 0.0, 0, rate=1e30)
+    assert found["diverged"] and found["rand_error"] == 1 and "steps" not in found
+    assert not paper.run(RECIPES["the paper's"], [section], splits, 0.0, 0, rate=1e-4)["diverged"]
+
+
 def test_equal_seeds_give_equal_networks_and_tiles(section):
     def run(seed):
         return paper.trained(RECIPES["today's"], [section], 0.0, seed, 0.01)[0].state_dict()
