@@ -8,7 +8,7 @@ recipes     the paper's recipe, the same without one of its parts, today's, and 
 elastic     today's recipe with 1, 4 and 12 sections, with and without elastic deformation: results/paper_elastic.json
 
 The sections are halved, to 512×512 pixels of 9.2 nm. All trainings of a command have the same time of the processor,
-with one thread. Recipes differ in the time of a step, so they differ in their number of steps. All numbers that are
+with one thread: `SECONDS`. Recipes differ in the time of a step, so they differ in their number of steps. All numbers that are
 not learned are chosen on the validation sections.
 """
 
@@ -78,7 +78,7 @@ RATES = {  # by the momentum; None is AdamW
     0.9: (0.1, 0.03, 0.01, 0.003),
     None: (0.03, 0.01, 0.003, 0.001),
 }
-SECONDS, CHOOSING = 90.0, 20.0  # of the processor, for every training, and for one that chooses a rate
+SECONDS = {"rates": 20.0, "recipes": 90.0, "elastic": 60.0}  # of the processor, for every training of a command
 BENT: dict[str, dict[str, Any] | None] = {"nothing": None, "flips and turns": {}, "and elastic": {"elastic": 10.0}}
 SECTIONS = (1, 4, 12)
 THRESHOLDS = tuple(i / 40 for i in range(1, 40))
@@ -366,23 +366,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("rates", "recipes", "elastic"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"of every training; {SECONDS:g} if not given")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    splits = all_splits()
+    splits, seconds = all_splits(), SECONDS[options.command]
     keep = partial(
         provenance.write_record,
         f"paper_{options.command}",
         command=f"python experiments/rebuild_paper.py {options.command}",
     )
     if options.command == "rates":
-        keep(choose_rates(splits, CHOOSING), seeds=[100])
+        keep(choose_rates(splits, seconds), seeds=[100])
         return 0
     rates = chosen_rates(records.load("paper_rates"))
     if options.command == "recipes":
-        runs = compare_recipes(splits, rates, options.seeds, options.seconds)
+        runs = compare_recipes(splits, rates, options.seeds, seconds)
     else:
-        runs = compare_elastic(splits, rates["today's"], options.seeds, options.seconds)
+        runs = compare_elastic(splits, rates["today's"], options.seeds, seconds)
     for content in runs:
         keep(content, seeds=options.seeds)
     return 0

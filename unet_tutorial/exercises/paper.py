@@ -46,7 +46,7 @@ momentum = Numbers(
         (0.099, "Nearly: in the end the step stays as it is, s = 0.99 s + 0.001."),
     ],
     ("If the step no longer changes, then s = 0.99 s + 0.001.", "Solve it for s: 0.01 s = 0.001."),
-    tolerance=0.0002,
+    tolerance=0.000005,
 )
 
 
