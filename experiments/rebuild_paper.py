@@ -8,8 +8,8 @@ recipes     the paper's recipe, the same without one of its parts, today's, and 
 elastic     today's recipe with 1, 4 and 12 sections, with and without elastic deformation: results/paper_elastic.json
 
 The sections are halved, to 512×512 pixels of 9.2 nm. All trainings of a command have the same time of the processor,
-with one thread: `SECONDS`. Recipes differ in the time of a step, so they differ in their number of steps. All numbers that are
-not learned are chosen on the validation sections.
+with one thread: `SECONDS`. Recipes differ in the time of a step, so they differ in their number of steps. All numbers
+that are not learned are chosen on the validation sections.
 """
 
 from __future__ import annotations
