@@ -21,7 +21,7 @@ def streets(number, seed=0):
     """Drawn streets of two sequences, as small as they may be."""
     pairs = [draw_street(np.random.default_rng((seed, i)), (32, 40)) for i in range(number)]
     images, masks = zip(*pairs, strict=True)
-    groups = [learn_streets.HELD_OUT[i % 2] for i in range(number)]
+    groups = [(*learn_streets.HELD_OUT, "0006R0")[i % 2] for i in range(number)]
     names = [f"{seed} {i}" for i in range(number)]
     options = {"task": "classes", "num_classes": len(CLASSES), "class_names": CLASSES, "ignore_index": VOID}
     return Pictures(names, list(images), list(masks), groups=groups, **options)
@@ -89,15 +89,16 @@ def small(monkeypatch, tmp_path):
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("command, rates, runs", [("losses", 10, 5), ("leak", 0, 4), ("pretrain", 6, 9)])
+@pytest.mark.parametrize("command, rates, runs", [("losses", 8, 8), ("leak", 0, 2), ("pretrain", 6, 8)])
 def test_a_command_trains_each_of_its_pairs_once(small, monkeypatch, command, rates, runs):
     folder, trained = small
     monkeypatch.setattr(sys, "argv", ["learn_streets.py", command])
     learn_streets.main()
     path = folder / f"streets_{command}.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    assert len(content.get("rates", [])) == rates and len(content["runs"]) == runs
-    assert len(trained) == rates + runs
+    assert len(content.get("rates", [])) == rates and runs // 2 <= len(content["runs"]) <= runs
+    assert len(trained) == rates + len(content["runs"])
+    runs = len(content["runs"])  # of the losses, those of the second rate only where it was better
     content["runs"].pop()
     path.write_text(json.dumps(content), encoding="utf-8")
     trained.clear()
@@ -121,10 +122,10 @@ def test_the_weight_of_the_median_class_is_1():
     assert weights.shape == (len(CLASSES),) and weights.median() == 1
 
 
-@pytest.mark.parametrize("command, groups", [("losses", 5), ("leak", 4), ("pretrain", 13)])
+@pytest.mark.parametrize("command, groups", [("losses", 6), ("leak", 2), ("pretrain", 12)])
 def test_the_records_hold_every_pair(command, groups):
     record = records.load(f"streets_{command}")
-    keys = ("loss", "sequence", "split", "start", "pictures_learned", "seed")
+    keys = ("loss", "rate", "sequence", "split", "start", "pictures_learned", "seed")
     found = {tuple(run.get(key) for key in keys) for run in record["runs"]}
     assert len(record["runs"]) == len(found) == groups * len(learn_streets.SEEDS)
     assert record["provenance"]["command"] == f"python experiments/learn_streets.py {command}"
