@@ -127,7 +127,7 @@ def test_the_records_hold_every_pair(command, groups):
     record = records.load(f"streets_{command}")
     keys = ("loss", "rate", "sequence", "split", "start", "pictures_learned", "seed")
     found = {tuple(run.get(key) for key in keys) for run in record["runs"]}
-    assert len(record["runs"]) == len(found) == groups * len(learn_streets.SEEDS)
+    assert len(record["runs"]) == len(found) == groups * len(record["provenance"]["seeds"])
     assert record["provenance"]["command"] == f"python experiments/learn_streets.py {command}"
     for run in record["runs"]:
         matrix = torch.tensor([[int(number) for number in row.split()] for row in run["matrix"]])
