@@ -15,6 +15,8 @@ from unet_tutorial.metrics import (
     IoUMetric,
     average_precision,
     boundary_error,
+    class_scores,
+    confusion_matrix,
     dice,
     iou,
     mean_scores,
@@ -398,3 +400,38 @@ def test_the_iou_of_a_batch_says_how_many_logits_are_nan():
     logits[0, 0, :2] = math.nan
     with pytest.raises(ValueError, match="logits must be numbers, but 12 of them are NaN"):
         IoUMetric()(logits, B1)
+
+
+def test_a_confusion_matrix_counts_every_pair_and_its_iou_is_ours():
+    pred, truth = (random_masks(seed, 3, 20, 30, num_classes=4) for seed in (0, 1))
+    matrix = confusion_matrix(pred, truth, 4)
+    theirs = [[int(((truth == a) & (pred == b)).sum()) for b in range(4)] for a in range(4)]
+    assert matrix.tolist() == theirs and matrix.dtype == torch.int64
+    whole = iou(pred.reshape(1, 60, 30), truth.reshape(1, 60, 30), 4)[0]
+    assert torch.allclose(class_scores(matrix)["iou"].float(), whole)
+    parts = sum(confusion_matrix(p[None], t[None], 4) for p, t in zip(pred, truth, strict=True))
+    assert torch.equal(parts, matrix)
+
+
+def test_what_does_not_count_is_in_no_confusion():
+    pred, truth = (random_masks(seed, 1, 8, 8, num_classes=3) for seed in (0, 1))
+    void = truth.clone()
+    void[:, :3] = 9
+    expected = confusion_matrix(pred[:, 3:], truth[:, 3:], 3)
+    assert torch.equal(confusion_matrix(pred, void, 3, ignore_index=9), expected)
+    assert not confusion_matrix(pred, torch.full_like(truth, 9), 3, ignore_index=9).any()
+    with pytest.raises(ValueError, match="truth must hold class indices 0 to 2 for 3 classes, but holds 9 too"):
+        confusion_matrix(pred, void, 3)
+
+
+def test_a_class_that_nothing_was_called_has_no_precision():
+    scores_of = class_scores(torch.tensor([[5, 0, 0], [2, 0, 0], [0, 0, 0]]))
+    assert scores_of["precision"].isnan().tolist() == [False, True, True]
+    assert scores_of["recall"].tolist()[:2] == [1.0, 0.0] and scores_of["recall"][2].isnan()
+    assert scores_of["iou"].tolist()[:2] == [5 / 7, 0.0] and scores_of["iou"][2].isnan()
+
+
+@pytest.mark.parametrize("matrix", [torch.ones(2, 2), torch.ones(2, 3).long(), torch.tensor([[1, -1], [0, 1]])])
+def test_what_is_no_confusion_matrix_is_refused(matrix):
+    with pytest.raises(ValueError, match="matrix must be whole numbers of at least 0 of shape"):
+        class_scores(matrix)

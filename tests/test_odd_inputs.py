@@ -55,7 +55,18 @@ from unet_tutorial import (
     widgets,
 )
 from unet_tutorial import votes as voting
-from unet_tutorial.data import bbbc039, camvid, masks, meaning, normalizing, pictures, synthetic, vnc
+from unet_tutorial.data import (
+    bbbc039,
+    camvid,
+    drawn_streets,
+    masks,
+    meaning,
+    normalizing,
+    pictures,
+    shrinking,
+    synthetic,
+    vnc,
+)
 from unet_tutorial.devices import choose_device
 from unet_tutorial.exercises import pieces
 from unet_tutorial.live import base as live_base
@@ -652,6 +663,8 @@ CHANNEL = ("whole", 4)
 NORM, PADDING, UPSAMPLE, SKIP, BLOCK = (("option", name) for name in ("batch", "same", "transpose", "concat", "double"))
 F4, F8 = torch.rand(2, 4, 12, 12, generator=RANDOM), torch.rand(2, 8, 6, 6, generator=RANDOM)
 ANY = lambda result: True  # noqa: E731
+CONFUSED = torch.tensor([[8, 2, 1], [0, 6, 2], [1, 1, 3]])
+MORE_CONFUSED = {("matrix", name): ANY for name in ("v255", "two", "times 255", "another size")}  # larger counts
 PAIR = {"in_channels": CHANNEL, "out_channels": CHANNEL, "norm": NORM, "padding": PADDING}
 LOSS1 = {"logits": ("batch", LOGITS1), "masks": ("binary", MASKS1)}
 LOSS3 = {"logits": ("batch", LOGITS3), "masks": ("masks", MASKS3)}
@@ -1059,6 +1072,16 @@ ENTRIES += [
         lambda size: synthetic.draw_cells(np.random.default_rng(0), size),
         {"size": ("wholes", (40, 32))},
     ),
+    Entry(
+        "data.drawn_streets.draw_street",
+        lambda size: drawn_streets.draw_street(np.random.default_rng(0), size),
+        {"size": ("wholes", (40, 32))},
+    ),
+    Entry(
+        "data.shrinking.shrink",
+        lambda factor: shrinking.shrink(pictures.nuclei_pieces(), factor).images,
+        {"factor": ("whole", 3)},
+    ),
     # devices, diagnosis
     Entry("devices.choose_device", lambda device: str(choose_device(device)), {"device": ("device", "cpu")}),
     Entry(
@@ -1246,6 +1269,13 @@ ENTRIES += [
             ),
         )
     ),
+    Entry(
+        "metrics.confusion_matrix",
+        metrics.confusion_matrix,
+        {"pred": ("masks", MASKS3), "truth": ("masks", MASKS3.flip(0)), "num_classes": ("whole", 3)} | IGNORED,
+        MAY_IGNORE | {("truth", "two"): ANY},
+    ),
+    Entry("metrics.class_scores", metrics.class_scores, {"matrix": ("masks", CONFUSED)}, MORE_CONFUSED),
     Entry(
         "metrics.IoUMetric",
         lambda **o: metrics.IoUMetric(**o)(LOGITS1, MASKS1),

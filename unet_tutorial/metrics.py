@@ -134,6 +134,87 @@ def dice(
     return _ratio(2 * overlap, predicted + true, pixels)
 
 
+def confusion_matrix(
+    pred: torch.Tensor, truth: torch.Tensor, num_classes: int, ignore_index: int | None = None
+) -> torch.Tensor:
+    """Count the pixels of every class that were taken for every class: a row for the truth, a column for the answer.
+
+    Parameters
+    ----------
+    pred, truth : torch.Tensor
+        int64 class indices of one shape (B, H, W).
+    num_classes : int
+        At least 2.
+    ignore_index : int, optional
+        The value of the truth's pixels that do not count, such as 255.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 (num_classes, num_classes), on the CPU. Its sum is the number of pixels that count, its diagonal holds
+        those that are right. Matrices of several batches can be added.
+
+    Raises
+    ------
+    ValueError
+        If the masks have different shapes, or another shape, dtype or range than ``num_classes`` asks for.
+
+    Examples
+    --------
+    >>> truth, pred = torch.tensor([[[0, 0, 1, 2]]]), torch.tensor([[[0, 1, 1, 1]]])
+    >>> confusion_matrix(pred, truth, 3)
+    tensor([[1, 1, 0],
+            [0, 1, 0],
+            [0, 1, 0]])
+    """
+    num_classes = whole_number("num_classes", num_classes, least=2)
+    ignore_index = _contract.index("ignore_index", ignore_index)
+    _check_masks(pred, truth, num_classes, ignore_index)
+    pred, truth = pred.cpu(), truth.cpu()
+    counted = _contract.counted(truth, ignore_index)
+    if counted is not None:
+        pred, truth = pred[counted], truth[counted]
+    pairs = num_classes * truth.reshape(-1) + pred.reshape(-1)  # one number for every pair of classes
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def class_scores(matrix: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Read a confusion matrix class by class.
+
+    Parameters
+    ----------
+    matrix : torch.Tensor
+        int64 (C, C), at least 0, as `confusion_matrix` returns them, C at least 2.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        Each float64 (C,). ``precision``: of the pixels that were called so, the share that is so. ``recall``: of those
+        that are so, the share that was called so. ``iou``: of those that are or were called so, the share that is
+        both. NaN where there is nothing to divide by.
+
+    Raises
+    ------
+    ValueError
+        If the matrix has another shape or dtype, or holds a number below 0.
+
+    Examples
+    --------
+    >>> {name: values.tolist() for name, values in class_scores(torch.tensor([[8, 2], [0, 6]])).items()}
+    {'precision': [1.0, 0.75], 'recall': [0.8, 1.0], 'iou': [0.8, 0.75]}
+    """
+    _contract.tensor("matrix", matrix)
+    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] >= 2
+    if not square or matrix.dtype != torch.int64 or bool((matrix < 0).any()):
+        raise ValueError(
+            f"matrix must be whole numbers of at least 0 of shape (C, C), C at least 2, as confusion_matrix returns "
+            f"them, but got {matrix.dtype} of shape {tuple(matrix.shape)}."
+        )
+    counts = matrix.double()
+    right, called, true = counts.diagonal(), counts.sum(0), counts.sum(1)
+    return {"precision": right / called, "recall": right / true, "iou": right / (called + true - right)}
+
+
 class IoUMetric:
     """The IoU of a batch as one number.
 

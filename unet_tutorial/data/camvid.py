@@ -28,6 +28,20 @@ CLASSES = (
     "cyclist",
 )  #: By index.
 VOID = 11  #: The number, in the masks, of pixels that do not count.
+COLOURS = {
+    (128, 128, 128): 0,
+    (128, 0, 0): 1,
+    (192, 192, 128): 2,
+    (128, 64, 128): 3,
+    (0, 0, 192): 4,
+    (128, 128, 0): 5,
+    (192, 128, 128): 6,
+    (64, 64, 128): 7,
+    (64, 0, 128): 8,
+    (64, 64, 0): 9,
+    (0, 128, 192): 10,
+    (0, 0, 0): VOID,
+}  #: The colour in which the makers show each class, red, green and blue, and its number.
 
 STREETS = fetching.Published(
     name="camvid",
