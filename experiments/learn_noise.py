@@ -10,7 +10,8 @@ In ``judge`` every number has its control: drawn pictures in the place of genera
 learns from the very 4, 16 or 64 marked pictures that the segmentation has, so that no mark comes in by another way;
 beside it stand the shipped generator, which has seen thousands of marked pictures, and as many newly drawn ones. All
 segmentations take equally many steps. Their learning rate is chosen on validation pictures, for each kind of training
-apart. ``extra`` keeps its results after every training, and goes on where it ended.
+apart. ``extra`` keeps its results after every training, and goes on where it ended; its last kind of training needs
+the weights.
 """
 
 from __future__ import annotations
@@ -71,10 +72,10 @@ COUNTS = (4, 16, 64)
 TO_CHOOSE, TO_JUDGE = 64, 256
 RATES = (0.01, 0.003)
 CHOSEN_WITH, OTHER_SEED = 16, 100  # pictures for the learning rate, and a seed that no result has
-GENERATOR = {"updates": 1000, "batch_size": 16, "learning_rate": 0.003, "mirror": True}
+GENERATOR = {"updates": 800, "batch_size": 16, "learning_rate": 0.003, "mirror": True}
 POOL = {"pictures": 256, "steps": 20}  # what a generator draws, and in how many steps
 SEGMENTER = {"channels": (8, 16, 32), "steps": 300, "batch_size": 16, "epochs": 1, "channels_last": True}
-ARMS = ("as they are", "augmented", "with generated", "with shipped generator's", "with newly drawn")
+ARMS = ("as they are", "augmented", "with newly drawn", "with generated", "with shipped generator's")
 
 
 def pairs(number: int, split: str = "train", seed: int = 0) -> torch.Tensor:
@@ -222,22 +223,22 @@ def command_judge() -> None:
 # ---- extra
 
 
-def mixed(real: TensorDataset, pool: TensorDataset | None, seed: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def mixed(real: TensorDataset, more: TensorDataset | None, seed: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return the batches of a training: of real pictures alone, or half of them and half out of a pool."""
     rng = np.random.default_rng(seed)
     size, halves = SEGMENTER["batch_size"], []
-    for data, share in ((real, size if pool is None else size // 2), (pool, size // 2)):
+    for data, share in ((real, size if more is None else size // 2), (more, size // 2)):
         if data is not None:
             chosen = rng.integers(len(data), size=(SEGMENTER["steps"], share))
             halves.append([data[torch.from_numpy(one)] for one in chosen])
     return [tuple(torch.cat(parts) for parts in zip(*pieces, strict=True)) for pieces in zip(*halves, strict=True)]
 
 
-def segment(arm: str, rate: float, seed: int, real: TensorDataset, pool: TensorDataset | None) -> nn.Module:
+def segment(arm: str, rate: float, seed: int, real: TensorDataset, more: TensorDataset | None) -> nn.Module:
     """Train a segmentation; all kinds of training but the first mirror, turn and relight what they see."""
     torch.manual_seed(seed)
     model = UNet(1, channels=SEGMENTER["channels"])
-    batches = mixed(real, pool, seed)
+    batches = mixed(real, more, seed)
     loader = batches if arm == "as they are" else Augmented(batches, Augmentation())
     recipes.train(model, loader, batches[:1], SEGMENTER | {"learning_rate": rate}, progress=False)
     return model
@@ -277,19 +278,23 @@ def as_data(both: torch.Tensor) -> TensorDataset:
     return TensorDataset(*(part.contiguous() for part in apart(both)))
 
 
-def pools(number: int, seed: int, real: torch.Tensor) -> tuple[dict[str, TensorDataset | None], dict[str, float]]:
-    """Return what each kind of training may mix in, and what is known of the generator that learned from so few."""
-    generated, about = learned_generator(real, seed)
-    model, alpha_bar = load_denoiser()
-    shipped = generate(model, alpha_bar, POOL["pictures"], 1000 + seed, steps=POOL["steps"])
-    fresh = pairs(POOL["pictures"], "val", seed=2 + seed)
-    return dict(zip(ARMS, (None, None, *map(as_data, (generated, shipped, fresh))), strict=True)), about
+def pool(arm: str, real: torch.Tensor, seed: int) -> tuple[TensorDataset | None, dict[str, float]]:
+    """Return what a kind of training mixes in, and what is known of a generator that learned from so few pictures."""
+    if arm == "with generated":
+        generated, about = learned_generator(real, seed)
+        return as_data(generated), {"generator": about}
+    if arm == "with newly drawn":
+        return as_data(pairs(POOL["pictures"], "val", seed=2 + seed)), {}
+    if arm == "with shipped generator's":
+        model, alpha_bar = load_denoiser()
+        return as_data(generate(model, alpha_bar, POOL["pictures"], 1000 + seed, steps=POOL["steps"])), {}
+    return None, {}
 
 
 def command_extra() -> None:
     """Train segmentations with and without generated pictures."""
     name = "noise_extra"
-    content = records.load(name) if name in records.available() else {"rates": [], "generators": [], "runs": []}
+    content = records.load(name) if name in records.available() else {"rates": [], "runs": []}
     content = {key: part for key, part in content.items() if key != "provenance"}
     content |= {"segmenter": SEGMENTER, "generator": GENERATOR, "pool": POOL}
     keep = partial(provenance.write_record, name, command=f"{COMMAND} extra", seeds=list(SEEDS))
@@ -299,28 +304,25 @@ def command_extra() -> None:
     def some(number: int, seed: int) -> torch.Tensor:  # others with every seed; 4 are among the 16, and so on
         return all_real[np.random.default_rng(seed).permutation(len(all_real))[:number]]
 
-    if not content["rates"]:
-        real = some(CHOSEN_WITH, OTHER_SEED)
-        mixed_in, _ = pools(CHOSEN_WITH, OTHER_SEED, real)
-        for arm, rate in itertools.product(ARMS, RATES):
-            model = segment(arm, rate, OTHER_SEED, as_data(real), mixed_in[arm])
-            content["rates"].append({"arm": arm, "rate": rate, "iou_to_choose": score(model, choose)})
-            print(content["rates"][-1], flush=True)
-    rates = {arm: max((row for row in content["rates"] if row["arm"] == arm), key=lambda row: row["iou_to_choose"])
-             ["rate"] for arm in ARMS}  # fmt: skip
-    done = {(run["pictures"], run["seed"]) for run in content["generators"]}
-    for number, seed in itertools.product(COUNTS, SEEDS):
-        if (number, seed) not in done:
-            real = some(number, seed)
-            mixed_in, about = pools(number, seed, real)
-            for arm in ARMS:
-                model = segment(arm, rates[arm], seed, as_data(real), mixed_in[arm])
-                run = {"pictures": number, "seed": seed, "arm": arm, "rate": rates[arm], "iou": score(model, test)}
-                content["runs"].append(run)
-                print(run, flush=True)
-            content["generators"].append({"pictures": number, "seed": seed} | about)
-            print(content["generators"][-1], flush=True)
-            keep(content)
+    for arm in ARMS:
+        if arm not in [row["arm"] for row in content["rates"]]:
+            real = some(CHOSEN_WITH, OTHER_SEED)
+            mixed_in, _ = pool(arm, real, OTHER_SEED)
+            for rate in RATES:
+                found = score(segment(arm, rate, OTHER_SEED, as_data(real), mixed_in), choose)
+                content["rates"].append({"arm": arm, "rate": rate, "iou_to_choose": found})
+                print(content["rates"][-1], flush=True)
+        tried = [row for row in content["rates"] if row["arm"] == arm]
+        rate = max(tried, key=lambda row: row["iou_to_choose"])["rate"]
+        for number, seed in itertools.product(COUNTS, SEEDS):
+            if (arm, number, seed) not in [(run["arm"], run["pictures"], run["seed"]) for run in content["runs"]]:
+                real = some(number, seed)
+                mixed_in, about = pool(arm, real, seed)
+                found = score(segment(arm, rate, seed, as_data(real), mixed_in), test)
+                run = {"arm": arm, "pictures": number, "seed": seed, "rate": rate, "iou": found}
+                content["runs"].append(run | about)
+                print(content["runs"][-1], flush=True)
+                keep(content)
 
 
 COMMANDS = {"weights": command_weights, "judge": command_judge, "extra": command_extra}
