@@ -1,4 +1,4 @@
-"""Chapter 19: noise added, a step as waves, one step back; half and half, two possible answers, copies told by distance."""
+"""Chapter 19: noise added, a step as waves, one step back, half and half, two possible answers, copies."""
 
 import torch
 
@@ -69,6 +69,11 @@ def _waves_from_whole(steps, size):
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
+def _faster(steps, size):
+    angles = steps[:, None] * torch.arange(size // 2)
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
 def _in_turns(steps, size):
     return torch.stack(_waves(steps, size).chunk(2, dim=1), dim=2).flatten(1)
 
@@ -83,7 +88,7 @@ embedding = Code(
         ),
         (_in_turns, "These are all of them, in turns. First all sines, then all cosines."),
         (
-            lambda t, n: torch.cat([(t[:, None] * torch.arange(n // 2)).sin(), (t[:, None] * torch.arange(n // 2)).cos()], 1),
+            _faster,
             "Your waves become faster from one to the next. They should become slower, down to 10000^(-1).",
         ),
         (_waves_from_whole, "The exponent runs from 0 to nearly 1: i is divided by the number of waves, size / 2."),
