@@ -356,7 +356,12 @@ PICTURES, NOISE, STEPS = torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8), torch.
         (lambda: StepUNet(1, channels=(4, 8))(PICTURES, 3), "steps must be a torch tensor"),
         (lambda: StepUNet(1, channels=(4, 8))(PICTURES, STEPS[:1]), "one for every picture"),
         (lambda: noise_loss(StepUNet, PICTURES, ALPHA_BAR), "such as StepUNet"),
+        (lambda: noise_loss(nn.Identity(), PICTURES, ALPHA_BAR), "must take noisy pictures and steps"),
         (lambda: noise_loss(lambda x, t: x[:1], PICTURES, ALPHA_BAR), "model must return the noise"),
+        (
+            lambda: fit_noise(gaussian_denoiser(0, 1, ALPHA_BAR), PICTURES, ALPHA_BAR, updates=1),
+            "must have weights that can be trained",
+        ),
         (lambda: step_back(PICTURES, NOISE, 5, 5, ALPHA_BAR), "step must lie above to"),
         (lambda: step_back(PICTURES, NOISE, 5, 4, ALPHA_BAR, eta=2), "eta between 0 and 1"),
         (lambda: sample(StepUNet(1, channels=(4, 8)), PICTURES, ALPHA_BAR, steps=300), "at most those of the schedule"),

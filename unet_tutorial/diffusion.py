@@ -7,6 +7,7 @@ around 0, from -1 to 1, as ``2 * image - 1`` makes them.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
@@ -371,6 +372,8 @@ def fit_noise(
     _check_schedule(alpha_bar, pictures)
     updates, batch_size = whole_number("updates", updates), whole_number("batch_size", batch_size)
     rate = number("learning_rate", learning_rate, above_zero=True)
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ValueError(f"model must have weights that can be trained, but {type(model).__name__} has none.")
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=updates, cycle_momentum=False)
     losses: list[float] = []
@@ -718,7 +721,7 @@ def load_denoiser(name: str = "cells") -> tuple[StepUNet, torch.Tensor]:
 
 def _answer(model: Any, noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
     """Ask a model for the noise; refuse what is no model, or no answer."""
-    if not callable(model) or isinstance(model, type):
+    if not callable(model) or isinstance(model, type) or not _takes_two(model):
         raise ValueError(
             f"model must take noisy pictures and steps, such as StepUNet(1, channels=(16, 32, 64)), but got "
             f"{model.__name__ if isinstance(model, type) else type(model).__name__}."
@@ -728,6 +731,17 @@ def _answer(model: Any, noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tenso
         came = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise ValueError(f"model must return the noise, of the pictures' shape {tuple(noisy.shape)}, but got {came}.")
     return answer
+
+
+def _takes_two(model: Any) -> bool:
+    """Whether a model can be called with two arguments, as far as that can be told."""
+    try:
+        inspect.signature(model.forward if isinstance(model, nn.Module) else model).bind(0, 0)
+    except TypeError:
+        return False
+    except ValueError:  # some functions of C do not tell
+        return True
+    return True
 
 
 def _asked(model: Any, noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
