@@ -234,4 +234,5 @@ def test_the_steps_of_the_walk_are_levels_of_the_schedule():
     noisy, seen, alpha_bar = noise_walk._walks()
     assert noisy.shape == seen.shape == (len(noise_walk.STOPS), len(noise_walk.STARTS), 2, 32, 32)
     assert len(alpha_bar) - 1 == noise_walk.STOPS[0]
-    assert NoiseWalk(step=120).shown.numbers["noise in the variance"] == f"{1 - alpha_bar[120]:.0%}".replace("%", " %")
+    left = NoiseWalk(step=60).shown.numbers["picture's variance that is left"]
+    assert left == f"{alpha_bar[60]:.0%}".replace("%", " %")

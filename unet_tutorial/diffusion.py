@@ -1,7 +1,7 @@
 """From noise to pictures: a noise schedule, a U-Net that is told the step, its loss, and the way back, step by step.
 
-Levels of noise are numbered from 0, the clean picture, to T, (nearly) pure noise. How much of the picture is left at
-level t is ``alpha_bar[t]``: a tensor of T + 1 numbers that begins with 1, see `noise_schedule`. Pictures are expected
+Levels of noise are numbered from 0, the clean picture, to T, (nearly) pure noise. How much of the picture's variance is
+left at level t is ``alpha_bar[t]``: a tensor of T + 1 numbers that begins with 1, see `noise_schedule`. Pictures are expected
 around 0, from -1 to 1, as ``2 * image - 1`` makes them.
 """
 
@@ -29,7 +29,7 @@ _FEWEST = 25  # with fewer steps, the last would take more than 0.8 of what is l
 
 
 def noise_schedule(steps: int = _STEPS) -> torch.Tensor:
-    """Return how much of the picture is left at every level of noise: ᾱ of the levels 0 to ``steps``.
+    """Return how much of the picture's variance is left at every level of noise: ᾱ of the levels 0 to ``steps``.
 
     Step t multiplies what is left by 1 - β_t. The β are evenly spaced, as in the paper, where they rise from 0.0001 to
     0.02 in 1000 steps. For another number of steps they are scaled, so that about as much noise is there at the end.

@@ -156,14 +156,14 @@ def _half():
 half = Numbers(
     _half,
     [
-        (100, "Halfway in steps. But the steps grow: each takes more than the one before."),
+        (100, "Halfway in steps. But the steps grow: each takes a larger share than the one before."),
         (lambda: int((_schedule().sqrt() < 0.5).nonzero()[0, 0]),
-         "There √ᾱ falls below one half, so the variance that is left of the picture is a quarter."),
-        (lambda: _half() - 1, "There slightly more than half is still the picture's. Take the next."),
+         "There √ᾱ falls below one half, so a quarter of the variance is left."),
+        (lambda: _half() - 1, "There slightly more than half is still left. Take the next."),
         (lambda: int((_schedule() < 0.01).nonzero()[0, 0]), "There hardly anything of the picture is left."),
     ],
     (
-        "The picture's share of the variance is ᾱ, and the noise has the rest.",
+        "The share that is left is ᾱ, and not its root.",
         "Look for the first step whose ᾱ is below 0.5: (alpha_bar < 0.5).nonzero()[0].",
     ),
 )  # fmt: skip

@@ -45,8 +45,8 @@ class NoiseWalk(Explorer):
 
     Examples
     --------
-    >>> [NoiseWalk(step=step).shown.numbers["noise in the variance"] for step in (200, 0)]
-    ['100 %', '0 %']
+    >>> [NoiseWalk(step=step).shown.numbers["picture's variance that is left"] for step in (200, 0)]
+    ['0 %', '100 %']
     """
 
     name = "noise-walk"
@@ -75,7 +75,7 @@ class NoiseWalk(Explorer):
         of_cells = (seen[stop, place, 1] > 0).float().mean().item()
         away = ((seen[stop, place, 0] - seen[-1, place, 0]) / 2).square().mean().sqrt().item()
         numbers = {
-            "noise in the variance": f"{1 - left:.0%}".replace("%", " %"),
+            "picture's variance that is left": f"{left:.0%}".replace("%", " %"),
             "cells in the mask that is seen": f"{of_cells:.0%}".replace("%", " %"),
             "difference from the end, in grey values": f"{away:.2f}",
         }
