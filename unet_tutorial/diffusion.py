@@ -1,8 +1,8 @@
 """From noise to pictures: a noise schedule, a U-Net that is told the step, its loss, and the way back, step by step.
 
 Levels of noise are numbered from 0, the clean picture, to T, (nearly) pure noise. How much of the picture's variance is
-left at level t is ``alpha_bar[t]``: a tensor of T + 1 numbers that begins with 1, see `noise_schedule`. Pictures are expected
-around 0, from -1 to 1, as ``2 * image - 1`` makes them.
+left at level t is ``alpha_bar[t]``: a tensor of T + 1 numbers that begins with 1, see `noise_schedule`. Pictures are
+expected around 0, from -1 to 1, as ``2 * image - 1`` makes them.
 """
 
 from __future__ import annotations
