@@ -194,7 +194,7 @@ class StepUNet(nn.Module):
         Channels of every stage, finest first, and of the bottleneck, last.
     norm : {"batch", "group", "none"}, default "batch"
         The normalization, see `unet_tutorial.blocks.normalization`. ``"group"`` subtracts from every picture its own
-        means: such a network hardly sees how bright the whole is, and draws pictures that are much too bright or dark.
+        means: less is left of how bright the whole is, and what is drawn may become much too bright or too dark.
     embedding : int, default 64
         How many numbers stand for the step, see `step_embedding`.
 
