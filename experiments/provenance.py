@@ -43,7 +43,8 @@ def commit() -> str:
     head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
     if head.returncode:
         return "unknown"  # an archive without its history
-    code = ["unet_tutorial", "experiments", *(f":!unet_tutorial/{kept}" for kept in ("results", "weights", "widgets"))]
+    kept = (f":!unet_tutorial/{folder}" for folder in ("results", "weights", "denoisers", "widgets"))
+    code = ["unet_tutorial", "experiments", *kept]
     changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", *code]).returncode
     return head.stdout.strip() + ("+" if changed else "")
 

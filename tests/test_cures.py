@@ -43,6 +43,7 @@ from unet_tutorial.data.masks import check_mask, from_colors, from_gray, resize_
 from unet_tutorial.data.synthetic import SyntheticCellsDataset, SyntheticCircleDataset
 from unet_tutorial.devices import choose_device
 from unet_tutorial.diagnosis import FEWEST_BATCHES, diagnose
+from unet_tutorial.diffusion import StepUNet, add_noise, fit_noise, noise_schedule
 from unet_tutorial.exercises import find, pieces
 from unet_tutorial.export import NEEDS, to_onnx
 from unet_tutorial.inference import predict
@@ -563,6 +564,13 @@ RARE = {part: lambda whole: F.pad(whole[:4], (0, 300, 0, 300)) for part in ("ima
 
 
 # The table ------------------------------------------------------------------------------------------------------------
+
+
+def noise_learned(rate: float) -> list[float]:
+    torch.manual_seed(0)
+    model = StepUNet(1, channels=(4, 8))
+    return fit_noise(model, IMAGES, noise_schedule(25), updates=9, learning_rate=rate, progress=False)
+
 
 CURES: dict[str, dict[str, Row]] = {
     "__init__": {
@@ -1331,6 +1339,39 @@ CURES: dict[str, dict[str, Row]] = {
             "Train longer, add a Dice term to the loss, and see that the model learns one batch by heart",
             lambda case: healthy((learned(case[0], case[1:], 40, loss=CombinedLoss(), learning_rate=0.01), *case[1:])),
             lambda result, given: iou(predicted_masks(result[0](given[1])), given[2]).min() > 0.5,
+        ),
+    },
+    "diffusion": {
+        "one step for all": Row(
+            lambda: torch.tensor(20),
+            lambda steps: add_noise(IMAGES, 0 * IMAGES, steps, noise_schedule(200)),
+            r"For the same step everywhere: (torch\.full\(\(len\(pictures\),\), step\))",
+            lambda step, match: add_noise(
+                IMAGES,
+                0 * IMAGES,
+                eval(match[1], {"torch": torch, "pictures": IMAGES, "step": int(step)}),
+                noise_schedule(200),
+            ),
+            lambda result, _: same(result, noise_schedule(200)[20].sqrt() * IMAGES, atol=1e-6),
+        ),
+        "no schedule": Row(
+            lambda: torch.linspace(0, 1, 201),
+            lambda schedule: add_noise(IMAGES, 0 * IMAGES, torch.zeros(len(IMAGES)).long(), schedule),
+            r"Make it with (noise_schedule\(200\))",
+            lambda _, match: add_noise(
+                IMAGES,
+                0 * IMAGES,
+                torch.zeros(len(IMAGES)).long(),
+                eval(match[1], {"noise_schedule": noise_schedule}),
+            ),
+            lambda result, _: same(result, IMAGES),
+        ),
+        "a loss that runs away": Row(
+            lambda: 1e30,
+            noise_learned,
+            "Lower the learning rate",
+            lambda rate: noise_learned(0.01),
+            lambda result, _: bool(np.isfinite(result).all()),
         ),
     },
     "exercises/__init__": {

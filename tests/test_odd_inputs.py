@@ -39,6 +39,7 @@ from unet_tutorial import (
     checkpoints,
     diagnosis,
     diagram,
+    diffusion,
     exercises,
     inference,
     instances,
@@ -775,6 +776,34 @@ def drawn_all_the_same(argument: str) -> dict[tuple[str, str], Any]:
     return of_whole_numbers(argument) | {(argument, odd): ANY for odd in odds}
 
 
+LEVELS, SCHEDULE = torch.tensor([3, 20]), diffusion.noise_schedule(25)
+# One number a level: what has fewer or other ones, and still falls from 1, is another schedule.
+ODD_SCHEDULES: dict[tuple[str, str], Any] = {}
+ODD_LEVELS: dict[tuple[str, str], Any] = {}
+
+
+def step_network() -> nn.Module:
+    torch.manual_seed(0)
+    return diffusion.StepUNet(1, channels=(4, 8)).eval()
+
+
+def noise_lost(**options: Any) -> Any:
+    given = {"model": step_network(), "pictures": IMAGES, "alpha_bar": SCHEDULE} | options
+    return diffusion.noise_loss(**given, generator=torch.Generator().manual_seed(0))
+
+
+def noise_learned(**options: Any) -> Any:
+    given = {"model": step_network(), "pictures": IMAGES, "alpha_bar": SCHEDULE, "updates": 2, "batch_size": 2}
+    torch.manual_seed(0)
+    return diffusion.fit_noise(**given | options, progress=False)
+
+
+def noise_sampled(sampler: Callable[..., Any], **options: Any) -> Any:
+    given = {"model": step_network(), "start": IMAGES, "alpha_bar": SCHEDULE, "steps": 3} | options
+    made = sampler(**given)
+    return made if isinstance(made, torch.Tensor) else [stop.noisy for stop in made]
+
+
 MAPS = sizing.feature_maps(16, 16, channels=(4, 8))
 FINDS = {  # diagnose looks for what is wrong, and says so: it need not refuse
     (argument, odd.name): lambda result: len(result) > 0
@@ -1068,6 +1097,12 @@ ENTRIES += [
         for name in ("SyntheticCircleDataset", "SyntheticCellsDataset")
     ),
     Entry(
+        "data.synthetic.small_cells",
+        lambda **o: synthetic.small_cells(**o),
+        {"number": ("whole", 3), "split": ("option", "train"), "seed": ("whole", 1)},
+        {("seed", "zero"): ANY},
+    ),
+    Entry(
         "data.synthetic.draw_cells",
         lambda size: synthetic.draw_cells(np.random.default_rng(0), size),
         {"size": ("wholes", (40, 32))},
@@ -1104,6 +1139,99 @@ ENTRIES += [
     Entry(
         "diagram.draw", lambda per_pixel: diagram.draw(MAPS, "a U", per_pixel=per_pixel), {"per_pixel": ("number", 0.5)}
     ),
+    # diffusion
+    Entry("diffusion.noise_schedule", diffusion.noise_schedule, {"steps": ("whole", 200)}),
+    *(
+        Entry(
+            f"diffusion.{name}",
+            getattr(diffusion, name),
+            {
+                first: ("batch", IMAGES),
+                "noise": ("batch", LOGITS1),
+                "steps": ("labels", LEVELS),
+                "alpha_bar": ("floats", SCHEDULE),
+            },
+            ODD_SCHEDULES | ODD_LEVELS,
+        )
+        for name, first in (("add_noise", "pictures"), ("remove_noise", "noisy"))
+    ),
+    Entry(
+        "diffusion.step_embedding",
+        diffusion.step_embedding,
+        {"steps": ("labels", LEVELS), "size": ("whole", 4)},
+        ODD_LEVELS | {("steps", "another height"): ANY},
+    ),
+    Entry(
+        "diffusion.StepUNet",
+        lambda **o: built(lambda **o: diffusion.StepUNet(**o), IMAGES, LEVELS)(**o),
+        {"in_channels": ("whole", 1), "channels": ("wholes", (4, 8)), "norm": NORM, "embedding": ("whole", 8)},
+    ),
+    Entry(
+        "diffusion.StepUNet called",
+        lambda **v: runs(lambda: diffusion.StepUNet(1, channels=(4, 8)))(**{"x": IMAGES, "steps": LEVELS} | v),
+        {"x": ("batch", IMAGES), "steps": ("labels", LEVELS)},
+        ODD_LEVELS | {("x", odd): ANY for odd in ("nan", "infinity", "minus infinity")},
+    ),
+    Entry(
+        "diffusion.noise_loss",
+        noise_lost,
+        {"model": ("model", step_network), "pictures": ("batch", IMAGES), "alpha_bar": ("floats", SCHEDULE)},
+        ODD_SCHEDULES | {("model", "in train mode"): ANY},
+    ),
+    Entry(
+        "diffusion.fit_noise",
+        noise_learned,
+        {
+            "model": ("model", step_network),
+            "pictures": ("batch", IMAGES),
+            "alpha_bar": ("floats", SCHEDULE),
+            "updates": ("whole", 2),
+            "batch_size": ("whole", 2),
+            "learning_rate": ("number", 0.25),
+        },
+        ODD_SCHEDULES | {("model", "a list"): None},
+        raises=(ValueError, FloatingPointError),
+    ),
+    Entry(
+        "diffusion.step_back",
+        lambda **v: diffusion.step_back(
+            **{"noisy": IMAGES, "noise": LOGITS1, "step": 20, "to": 3, "alpha_bar": SCHEDULE} | v
+        ),
+        {
+            "noisy": ("batch", IMAGES),
+            "noise": ("batch", LOGITS1),
+            "step": ("whole", 20),
+            "to": ("whole", 3),
+            "alpha_bar": ("floats", SCHEDULE),
+            "eta": ("number", 0.0),
+        },
+        ODD_SCHEDULES | {("to", "zero"): ANY},
+    ),
+    *(
+        Entry(
+            f"diffusion.{name}",
+            functools.partial(noise_sampled, getattr(diffusion, name)),
+            {
+                "model": ("model", step_network),
+                "start": ("batch", IMAGES),
+                "alpha_bar": ("floats", SCHEDULE),
+                "steps": ("whole", 3),
+                "eta": ("number", 0.0),
+            },
+            ODD_SCHEDULES | {("steps", "none"): ANY},
+        )
+        for name in ("walk", "sample")
+    ),
+    Entry(
+        "diffusion.gaussian_denoiser",
+        lambda **v: diffusion.gaussian_denoiser(**{"mean": 0.5, "std": 0.25, "alpha_bar": SCHEDULE} | v)(
+            IMAGES, LEVELS
+        ),
+        {"mean": ("number", 0.5), "std": ("number", 0.25), "alpha_bar": ("floats", SCHEDULE)},
+        ODD_SCHEDULES | {("mean", "minus one"): ANY},
+    ),
+    Entry("diffusion.denoiser_record", diffusion.denoiser_record, {"name": ("text", "cells")}),
+    Entry("diffusion.load_denoiser", lambda name: diffusion.load_denoiser(name)[1], {"name": ("text", "cells")}),
     # exercises: no answer raises
     Entry(
         "exercises.check",
@@ -1766,6 +1894,8 @@ TAKES_NONE_OF_THEM = {
     "data.pictures.nuclei_pieces": "no argument",
     "diagnosis.Finding": "two texts that diagnose writes",
     "diagnosis.Diagnosis": "what diagnose has found",
+    "diffusion.available": "no argument",
+    "diffusion.Stop": "where walk stands",
     "diagram.UNetDiagram": "what sizing.feature_maps returns",
     "diagram.joins": "what sizing.feature_maps returns",
     "diagram.shape": "one of what sizing.feature_maps returns",

@@ -14,13 +14,14 @@ from torch import nn
 
 import provenance
 import record_training
-from unet_tutorial import records
+from unet_tutorial import diffusion, records
 from unet_tutorial.data import SyntheticCellsDataset
 from unet_tutorial.metrics import iou, predicted_masks
 from unet_tutorial.pretrained import load_pretrained
 from unet_tutorial.widgets import (
     FeatureMaps,
     Losses,
+    NoiseWalk,
     ReceptiveField,
     SkipSwitchboard,
     Threshold,
@@ -28,6 +29,7 @@ from unet_tutorial.widgets import (
     Upsampling,
     feature_maps,
     losses,
+    noise_walk,
     receptive_field,
     skip_switchboard,
     training_scrubber,
@@ -209,3 +211,28 @@ def test_a_small_recording_can_be_read(monkeypatch, tmp_path):
     text = (tmp_path / "training.json").read_text(encoding="utf-8")
     assert text.count("data:image/webp;base64,") == 2 * 2 * 2
     assert '"command": "python experiments/record_training.py"' in text
+
+
+@pytest.mark.parametrize("start", [1, 3])
+def test_the_walk_ends_at_the_picture_that_the_sampler_draws(start):
+    """Each start walks alone here, and in the explorer all of them together."""
+    model, alpha_bar = diffusion.load_denoiser()
+    noise = torch.randn(1, 2, 32, 32, generator=torch.Generator().manual_seed(start))
+    drawn = diffusion.sample(model, noise, alpha_bar, steps=noise_walk.STEPS)[0]
+    noisy, seen, _ = noise_walk._walks()
+    place = noise_walk.STARTS.index(start)
+    torch.testing.assert_close(noisy[-1, place], drawn, atol=1e-3, rtol=0)
+    torch.testing.assert_close(noisy[0, place], noise[0])
+    numbers = NoiseWalk(step=0, start=start).shown.numbers
+    assert numbers["cells in the mask that is seen"] == f"{(drawn[1] > 0).float().mean().item():.0%}".replace("%", " %")
+    away = ((seen[5, place, 0] - drawn[0]) / 2).square().mean().sqrt().item()
+    shown = float(NoiseWalk(step=100, start=start).shown.numbers["difference from the end, in grey values"])
+    assert shown == pytest.approx(away, abs=0.006)
+
+
+def test_the_steps_of_the_walk_are_levels_of_the_schedule():
+    noisy, seen, alpha_bar = noise_walk._walks()
+    assert noisy.shape == seen.shape == (len(noise_walk.STOPS), len(noise_walk.STARTS), 2, 32, 32)
+    assert len(alpha_bar) - 1 == noise_walk.STOPS[0]
+    left = NoiseWalk(step=60).shown.numbers["picture's variance that is left"]
+    assert left == f"{alpha_bar[60]:.0%}".replace("%", " %")

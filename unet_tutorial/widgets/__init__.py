@@ -10,6 +10,7 @@ from .convolution import Convolution
 from .feature_maps import FeatureMaps
 from .kit import Choice, Explorer, Panel, Slider, State, Switch
 from .losses import Losses
+from .noise_walk import NoiseWalk
 from .receptive_field import ReceptiveField
 from .segmentation_kinds import SegmentationKinds
 from .skip_switchboard import SkipSwitchboard
@@ -28,6 +29,7 @@ EXPLORERS = (  # in the order of the chapters
     TrainingScrubber,
     Losses,
     Threshold,
+    NoiseWalk,
 )
 
 __all__ = ["EXPLORERS", "Choice", "Explorer", "Panel", "Slider", "State", "Switch"]
