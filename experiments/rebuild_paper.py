@@ -5,7 +5,8 @@
 rates       the learning rate of every recipe, chosen on the validation sections: results/paper_rates.json
 recipes     the paper's recipe, the same without one of its parts, today's, and two ways without a network:
             results/paper_recipes.json
-elastic     today's recipe with 1, 4 and 12 sections, with and without elastic deformation: results/paper_elastic.json
+elastic     today's recipe with 1, 4 and 12 sections, with and without elastic deformation: results/paper_elastic.json;
+            goes on where it ended
 
 The sections are halved, to 512×512 pixels of 9.2 nm. All trainings of a command have the same time of the processor,
 with one thread: `SECONDS`. Recipes differ in the time of a step, so they differ in their number of steps. All numbers
@@ -79,7 +80,12 @@ RATES = {  # by the momentum; None is AdamW
     None: (0.03, 0.01, 0.003, 0.001),
 }
 SECONDS = {"rates": 20.0, "recipes": 90.0, "elastic": 60.0}  # of the processor, for every training of a command
-BENT: dict[str, dict[str, Any] | None] = {"nothing": None, "flips and turns": {}, "and elastic": {"elastic": 10.0}}
+BENT: dict[str, dict[str, Any] | None] = {
+    "nothing": None,
+    "flips and turns": {},
+    "and elastic, 2.5": {"elastic": 2.5},  # 10 pixels for tiles of 512 are, in proportion, 2.5 for our tiles of 128
+    "and elastic, 10": {"elastic": 10.0},
+}
 SECTIONS = (1, 4, 12)
 THRESHOLDS = tuple(i / 40 for i in range(1, 40))
 
@@ -345,13 +351,19 @@ def compare_recipes(
 
 
 def compare_elastic(
-    splits: dict[str, list[Section]], rate: float, seeds: Sequence[int], seconds: float
+    splits: dict[str, list[Section]], rate: float, seeds: Sequence[int], seconds: float, done: Sequence[dict] = ()
 ) -> Iterator[dict[str, Any]]:
-    """Train today's recipe with few sections and with many, bent and not, and yield the record after each."""
-    content: dict[str, Any] = {"seconds": seconds, "rate": rate, "runs": []}
+    """Train today's recipe with few sections and with many, bent and not, and yield the record after each.
+
+    What stands in ``done``, the runs of an earlier record, is not trained again.
+    """
+    content: dict[str, Any] = {"seconds": seconds, "rate": rate, "runs": list(done)}
+    there = {(one["sections"], one["bent"], one["seed"]) for one in done}
     for seed in seeds:
         for number in SECTIONS:
             for name, how in BENT.items():
+                if (number, name, seed) in there:
+                    continue
                 augmentation = None if how is None else Augmentation(light=0, **how)
                 first = (5 * seed) % len(splits["train"])  # every seed has other sections
                 some = [splits["train"][(first + i) % len(splits["train"])] for i in range(number)]
@@ -381,7 +393,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "recipes":
         runs = compare_recipes(splits, rates, options.seeds, seconds)
     else:
-        runs = compare_elastic(splits, rates["today's"], options.seeds, seconds)
+        done = records.load("paper_elastic") if (provenance.RESULTS / "paper_elastic.json").is_file() else {}
+        same = (done.get("seconds"), done.get("rate")) == (seconds, rates["today's"])  # else all is trained anew
+        runs = compare_elastic(splits, rates["today's"], options.seeds, seconds, done["runs"] if same else [])
     for content in runs:
         keep(content, seeds=options.seeds)
     return 0
