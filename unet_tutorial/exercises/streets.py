@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from ..metrics import class_scores
 from ._calls import call
 from ._code import Code, Task
-from ._values import Numbers, Reply
+from ._values import Numbers, Reply, show
 
 VOID = 11
 
@@ -188,7 +188,8 @@ to_classes = Code(
 
 
 def _judged(matrix):
-    matrix = torch.as_tensor(matrix)
+    if not isinstance(matrix, torch.Tensor):
+        return Reply("unreadable", show(matrix), "Give the tensor that confusion_matrix returns.")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 3:
         return Reply(
             "unreadable", f"a table of shape {tuple(matrix.shape)}", "It should be (C, C), of three classes or more."
