@@ -34,6 +34,7 @@ ALLOWED = {
     "devices": set(),
     "diagram": {"_svg", "sizing"},
     "exercises": {"blocks", "data", "instances", "losses", "metrics", "sizing", "unet", "variants"},
+    "diffusion": {"unet"},
     "export": set(),
     "losses": set(),
     "metrics": set(),

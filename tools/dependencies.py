@@ -35,8 +35,9 @@ READ_BY = {
     "quiz": f"{PACKAGE}.quiz",
     "results": f"{PACKAGE}._kept",
     "weights": f"{PACKAGE}._kept",
+    "denoisers": f"{PACKAGE}._kept",
 }
-BY_NAME = ("quiz", "results", "weights")
+BY_NAME = ("quiz", "results", "weights", "denoisers")
 EXERCISE = re.compile(r"\b(?:check|reveal)\(\"(\w+)\.")  # asks for the exercises of a chapter, which are loaded then
 
 

@@ -5,6 +5,7 @@ from . import data as data
 from . import devices as devices
 from . import diagnosis as diagnosis
 from . import diagram as diagram
+from . import diffusion as diffusion
 from . import exercises as exercises
 from . import export as export
 from . import inference as inference

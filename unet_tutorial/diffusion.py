@@ -624,8 +624,8 @@ def gaussian_denoiser(mean: float, std: float, alpha_bar: torch.Tensor) -> nn.Mo
     >>> alpha_bar = noise_schedule(200)
     >>> model = gaussian_denoiser(0.5, 0.1, alpha_bar)
     >>> pixels = sample(model, torch.randn(4, 1, 64, 64), alpha_bar, clip=False)
-    >>> f"{pixels.mean():.2f} {pixels.std():.2f}"
-    '0.50 0.10'
+    >>> abs(pixels.mean() - 0.5) < 0.01, abs(pixels.std() - 0.1) < 0.01  # but for chance, and for the last steps
+    (tensor(True), tensor(True))
     """
     _check_schedule(alpha_bar, alpha_bar)
     negative = isinstance(mean, (int, float)) and mean < 0
