@@ -18,10 +18,14 @@ STEPS = 50
 
 @functools.cache
 def _walks() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return for every stop and start the noisy picture, what is seen in it, (stops, starts, 2, 32, 32), and all ᾱ."""
+    """Return for every stop and start the noisy picture, what is seen in it, (stops, starts, 2, 32, 32), and all ᾱ.
+
+    In double precision, so that the pictures are the same to the last bit, however many threads compute them.
+    """
     model, alpha_bar = load_denoiser()
+    model, alpha_bar = model.double(), alpha_bar.double()
     seeds = [torch.Generator().manual_seed(start) for start in STARTS]
-    noise = torch.stack([torch.randn(2, 32, 32, generator=seed) for seed in seeds])
+    noise = torch.stack([torch.randn(2, 32, 32, generator=seed) for seed in seeds]).double()
     stops = [stop for stop in walk(model, noise, alpha_bar, steps=STEPS) if stop.step in STOPS]
     noisy = torch.stack([stop.noisy for stop in stops])
     seen = torch.stack([stop.noisy.clamp(-1, 1) if stop.picture is None else stop.picture for stop in stops])
