@@ -33,7 +33,7 @@ ALLOWED = {
     "data": set(),
     "devices": set(),
     "diagram": {"_svg", "sizing"},
-    "exercises": {"blocks", "data", "instances", "losses", "metrics", "sizing", "unet", "variants"},
+    "exercises": {"blocks", "data", "diffusion", "instances", "losses", "metrics", "sizing", "unet", "variants"},
     "diffusion": {"unet"},
     "export": set(),
     "losses": set(),
