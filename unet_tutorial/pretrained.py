@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from . import _kept
+from . import _kept, _saved
 from ._modes import without_prefixes
 from .checkpoints import read_checkpoint
 from .variants import MODELS, build
@@ -78,15 +76,13 @@ def load_pretrained(name: str = "cells") -> nn.Module:
 
     Examples
     --------
+    >>> import torch
     >>> model = load_pretrained("cells")
     >>> model(torch.zeros(1, 1, 64, 64)).shape
     torch.Size([1, 1, 64, 64])
     """
     record = pretrained_record(name)
-    model = build(record["model"], record["config"])
-    with (files("unet_tutorial") / "weights" / f"{name}.pt").open("rb") as file:
-        model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    return model.eval()
+    return _saved.shipped("weights", name, build(record["model"], record["config"]))
 
 
 def load_model(path: str | Path) -> nn.Module:
@@ -111,6 +107,7 @@ def load_model(path: str | Path) -> nn.Module:
     Examples
     --------
     >>> import tempfile
+    >>> import torch
     >>> from unet_tutorial.training import fit
     >>> from unet_tutorial.unet import UNet
     >>> data = [(torch.rand(2, 1, 16, 16), torch.ones(2, 1, 16, 16))]
