@@ -12,7 +12,7 @@ drawn cells         `unet_tutorial.data.synthetic.SyntheticCellsDataset`: shells
 The learning rate of each start, and the seed threshold of each network, are chosen on nine pictures that are neither
 trained on nor judged by. The shipped weights have seen training fields of BBBC039 alone, so the pieces to learn from
 and to choose by come from validation fields, and those to judge by from test fields. Results are kept after every
-training; the command goes on where it ended. It writes unet_tutorial/results/fine_tuning.json.
+training; the same code goes on where it ended. It writes unet_tutorial/results/fine_tuning.json.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from torch.utils.data import DataLoader
 
 import provenance
 import recipes
-from unet_tutorial import records
 from unet_tutorial.augment import Augmentation, Augmented
 from unet_tutorial.data.bbbc039 import NucleiDataset
 from unet_tutorial.data.pictures import Crops
@@ -201,8 +200,7 @@ def train_all(content: dict, look: str, learn: Pictures, choose: Pictures, test:
 def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
-    content = records.load(NAME) if NAME in records.available() else {"untrained": {}, "rates": [], "runs": []}
-    content = {name: part for name, part in content.items() if name != "provenance"} | {"recipe": RECIPE}
+    content = provenance.begun(NAME, {"recipe": RECIPE}, {"untrained": {}, "rates": [], "runs": []})
     for look, (learn, choose, test) in looks().items():
         if look not in content["untrained"]:
             content["untrained"][look] = untrained(look, choose, test)

@@ -10,8 +10,8 @@ In ``judge`` every number has its control: drawn pictures in the place of genera
 learns from the very 4, 16 or 64 marked pictures that the segmentation has, so that no mark comes in by another way;
 beside it stand the shipped generator, which has seen thousands of marked pictures, and as many newly drawn ones. All
 segmentations take equally many steps. Their learning rate is chosen on validation pictures, for each kind of training
-apart. ``extra`` keeps its results after every training, and goes on where it ended; its last kind of training needs
-the weights.
+apart. ``extra`` keeps its results after every training, and the same code goes on where it ended; its last kind of
+training needs the weights.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import provenance
 import recipes
-from unet_tutorial import records
 from unet_tutorial.augment import Augmentation, Augmented
 from unet_tutorial.blocks import DoubleConv
 from unet_tutorial.data.synthetic import small_cells
@@ -72,7 +71,7 @@ COUNTS = (4, 16, 64)
 TO_CHOOSE, TO_JUDGE = 64, 256
 RATES = (0.01, 0.003)
 CHOSEN_WITH, OTHER_SEED = 16, 100  # pictures for the learning rate, and a seed that no result has
-GENERATOR = {"updates": 800, "batch_size": 16, "learning_rate": 0.003, "mirror": True}
+GENERATOR = {"updates": 800, "batch_size": 16, "learning_rate": 0.003}
 POOL = {"pictures": 256, "steps": 20}  # what a generator draws, and in how many steps
 SEGMENTER = {"channels": (8, 16, 32), "steps": 300, "batch_size": 16, "epochs": 1, "channels_last": True}
 ARMS = ("as they are", "augmented", "with newly drawn", "with generated", "with shipped generator's")
@@ -264,7 +263,7 @@ def learned_generator(real: torch.Tensor, seed: int) -> tuple[torch.Tensor, dict
     torch.manual_seed(seed)
     model = StepUNet(2, channels=SHIPPED["channels"], norm=SHIPPED["norm"]).to(memory_format=torch.channels_last)
     alpha_bar = noise_schedule(SHIPPED["levels"])
-    losses = fit_noise(model, real, alpha_bar, progress=False, **GENERATOR)
+    losses = fit_noise(model, eight(real), alpha_bar, progress=False, **GENERATOR)
     drawn = generate(model, alpha_bar, POOL["pictures"], seed, steps=POOL["steps"])
     known, fresh = eight(apart(real)[0]), apart(pairs(POOL["pictures"], "val", seed=1))[0]
     distances = [quantiles(nearest(part, known))["median"] for part in (apart(drawn)[0], fresh)]
@@ -295,9 +294,8 @@ def pool(arm: str, real: torch.Tensor, seed: int) -> tuple[TensorDataset | None,
 def command_extra() -> None:
     """Train segmentations with and without generated pictures."""
     name = "noise_extra"
-    content = records.load(name) if name in records.available() else {"rates": [], "runs": []}
-    content = {key: part for key, part in content.items() if key != "provenance"}
-    content |= {"segmenter": SEGMENTER, "generator": GENERATOR, "pool": POOL}
+    settings = {"segmenter": SEGMENTER, "generator": GENERATOR, "pool": POOL}
+    content = provenance.begun(name, settings, {"rates": [], "runs": []})
     keep = partial(provenance.write_record, name, command=f"{COMMAND} extra", seeds=list(SEEDS))
     choose, test = as_data(pairs(TO_CHOOSE, "val")), as_data(pairs(TO_JUDGE, "test"))
     all_real = pairs(4 * max(COUNTS))

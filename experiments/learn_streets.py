@@ -3,10 +3,11 @@
     python experiments/learn_streets.py losses      # four losses: what each gives to rare classes
     python experiments/learn_streets.py leak        # what a split by chance claims, and one by sequences
     python experiments/learn_streets.py pretrain    # random weights, or those of a network that removes noise
+    python experiments/learn_streets.py sizes       # pictures of a quarter, of half and of the whole size
 
-All three learn from the street scenes (CamVid) at a quarter of their sides, with the network of chapter 18, equal steps
-and three seeds. Results are kept after every training; a command goes on where it ended. Each takes five to
-fifteen minutes of one core, and writes unet_tutorial/results/streets_COMMAND.json.
+All learn from the street scenes (CamVid), with the network of chapter 18, equal steps and three seeds; all but the last
+at a quarter of the sides. Results are kept after every training, and the same code goes on where it ended. Each
+takes five to 25 minutes of one core, and writes unet_tutorial/results/streets_COMMAND.json.
 
 losses      With the higher learning rate; and with the lower one too, where that did better on the validation pictures
             after half of the steps. Judged on the test pictures.
@@ -16,7 +17,9 @@ leak        Every second picture of one sequence is judged. Once the network lea
             they show one scene.
 pretrain    A network first learns to remove noise from the training pictures, without their masks. Its contracting path
             and bottleneck are then the start, free or frozen. Against random weights: with the same steps, and with as
-            many more as the noise took.
+            many more as the noise took; and with ten pictures, mirrored and in another light each time.
+sizes       Cross-entropy with the higher learning rate. The network, and so what one of its answers can see in pixels,
+            is the same for all three.
 """
 
 from __future__ import annotations
@@ -30,12 +33,13 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 import provenance
 import recipes
-from unet_tutorial import records
+from unet_tutorial.augment import Augmentation, Augmented
 from unet_tutorial.data.camvid import CLASSES, SPLITS, VOID, StreetDataset
 from unet_tutorial.data.pictures import Pictures
 from unet_tutorial.data.shrinking import shrink
@@ -44,25 +48,26 @@ from unet_tutorial.metrics import class_scores, confusion_matrix, iou, predicted
 from unet_tutorial.training import train_step
 from unet_tutorial.unet import UNet
 
-FACTOR = 4  # of the sides
+FACTORS = {"a quarter": 4, "half": 2, "the whole": 1}  # of the sides
 CONFIG = {"in_channels": 3, "num_classes": len(CLASSES), "channels": (8, 16, 32, 64)}
 RECIPE = {"epochs": 1, "batch_size": 8, "schedule": "one-cycle", "precision": "bfloat16", "channels_last": True}
 SEEDS, OTHER_SEED = (0, 1, 2), 100  # the last one for learning rates alone
 RATES = (0.01, 0.003)
-STEPS = {"losses": 200, "leak": 200, "pretrain": 150, "noise": 150}
-COUNTS = (10, 30, 100)  # pictures with masks
+STEPS = {"losses": 200, "leak": 200, "pretrain": 150, "noise": 150, "sizes": 200}
 CHOSEN_WITH = 30
-LEARNED, HELD_OUT = 100, ("Seq05VD",)  # for the leak: pictures to learn from, and the sequence to judge
+LEARNED, HELD_OUT = 100, "Seq05VD"  # for the leak: pictures to learn from, and the sequence to judge
 NOISE = 0.2  # standard deviation, of values between 0 and 1
 STARTS = ("random", "random, longer", "denoising", "denoising, frozen")
-OWN_RATE = ("random", "denoising", "denoising, frozen")  # the other takes that of "random"
+AUGMENTED = "random, augmented"
+STARTS_OF = {10: (*STARTS, AUGMENTED), 30: STARTS, 100: STARTS}  # by the number of pictures
+OWN_RATE = ("random", "denoising", "denoising, frozen")  # the others take that of "random"
 
 Tensors = list[tuple[torch.Tensor, torch.Tensor]]  # image (3, 90, 120), mask (90, 120)
 
 
 @cache
-def streets(split: str) -> Pictures:
-    return shrink(StreetDataset(split), FACTOR)
+def streets(split: str, size: str = "a quarter") -> Pictures:
+    return shrink(StreetDataset(split), FACTORS[size])
 
 
 def pairs(pictures: Pictures) -> Tensors:
@@ -94,15 +99,25 @@ def train(
     rate: float,
     seed: int,
     loss: Callable,
+    augmentation: Callable | None = None,
 ) -> nn.Module:
     """Train with so many steps, of pictures in an order that the seed decides."""
     torch.manual_seed(seed)
     size = RECIPE["batch_size"]
     batches = DataLoader(pictures, size, sampler=RandomSampler(pictures, num_samples=steps * size))
     val = DataLoader(pictures, size, sampler=range(size))
+    loader = Augmented(batches, augmentation) if augmentation else batches
     recipe = RECIPE | {"learning_rate": rate}
-    recipes.train(model, batches, val, recipe, loss=loss, progress=False)
+    recipes.train(model, loader, val, recipe, loss=loss, progress=False)
     return model
+
+
+def mirrored(images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mirror half of the streets, left and right alone: none stands on its head; and change the light of all."""
+    swap = torch.rand(len(images)) < 0.5  # (B,)
+    images = torch.where(swap[:, None, None, None], images.flip(3), images)
+    masks = torch.where(swap[:, None, None], masks.flip(2), masks)
+    return Augmentation(flip=False)(images, masks)
 
 
 def new(seed: int, num_classes: int = len(CLASSES)) -> UNet:
@@ -127,11 +142,6 @@ def judge(model: nn.Module, pictures: Tensors) -> dict[str, Any]:
     }
 
 
-def kept(name: str, empty: dict) -> dict:
-    content = records.load(name) if name in records.available() else empty
-    return {key: part for key, part in content.items() if key != "provenance"}
-
-
 def keep(command: str, content: dict) -> None:
     command_line = f"python experiments/learn_streets.py {command}"
     provenance.write_record(f"streets_{command}", content, command=command_line, seeds=list(SEEDS))
@@ -152,9 +162,9 @@ def best_rate(content: dict, of: dict) -> float:
 
 def compare_losses() -> None:
     learn, choose, test = (pairs(streets(split)) for split in SPLITS)
-    content = kept("streets_losses", {"rates": [], "runs": []})
-    content |= {"recipe": RECIPE | {"steps": STEPS["losses"]}, "config": CONFIG, "weights": weights(learn).tolist()}
     steps = STEPS["losses"]
+    settings = {"recipe": RECIPE | {"steps": steps}, "config": CONFIG, "weights": weights(learn).tolist()}
+    content = provenance.begun("streets_losses", settings, {"rates": [], "runs": []})
     for name, rate in itertools.product(losses(learn), RATES):
         loss = losses(learn)[name]
 
@@ -176,23 +186,23 @@ def compare_losses() -> None:
 
 def measure_leak() -> None:
     everything = [(group, pair) for split in ("train", "test") for group, pair in named(streets(split))]
-    content = kept("streets_leak", {"runs": []}) | {"recipe": RECIPE | {"steps": STEPS["leak"]}, "learned": LEARNED}
+    settings = {"recipe": RECIPE | {"steps": STEPS["leak"]}, "config": CONFIG, "learned": LEARNED}
+    content = provenance.begun("streets_leak", settings, {"runs": []})
     plain = nn.CrossEntropyLoss(ignore_index=VOID)
-    for seed, group in itertools.product(SEEDS, HELD_OUT):
-        judged = [i for i, (one, _) in enumerate(everything) if one == group][::2]
-        others = {
-            "by chance": [i for i in range(len(everything)) if i not in judged],
-            "by sequence": [i for i, (one, _) in enumerate(everything) if one != group],
-        }
-        for split, allowed in others.items():
+    judged = [i for i, (group, _) in enumerate(everything) if group == HELD_OUT][::2]
+    others = {
+        "by chance": [i for i in range(len(everything)) if i not in judged],
+        "by sequence": [i for i, (group, _) in enumerate(everything) if group != HELD_OUT],
+    }
+    for seed, (split, allowed) in itertools.product(SEEDS, others.items()):
 
-            def run(allowed=allowed, judged=judged, seed=seed) -> dict:
-                chosen = np.random.default_rng(seed).permutation(allowed)[:LEARNED]
-                learn = [everything[i][1] for i in chosen]
-                model = train(new(seed), learn, STEPS["leak"], RATES[0], seed, plain)
-                return judge(model, [everything[i][1] for i in judged])
+        def run(allowed=allowed, seed=seed) -> dict:
+            chosen = np.random.default_rng(seed).permutation(allowed)[:LEARNED]
+            learn = [everything[i][1] for i in chosen]
+            model = train(new(seed), learn, STEPS["leak"], RATES[0], seed, plain)
+            return judge(model, [everything[i][1] for i in judged])
 
-            add("leak", content, "runs", {"sequence": group, "split": split, "seed": seed}, run)
+        add("leak", content, "runs", {"sequence": HELD_OUT, "split": split, "seed": seed}, run)
 
 
 def named(pictures: Pictures) -> list[tuple[str, tuple[torch.Tensor, torch.Tensor]]]:
@@ -212,22 +222,15 @@ class Noisy(Dataset):
         return self.images[i] + NOISE * torch.randn(self.images[i].shape), self.images[i]
 
 
-class Squares(nn.Module):
-    """The mean squared error, of the three colours that a network of three classes gives in the place of logits."""
-
-    def forward(self, answers: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-        return ((answers - images) ** 2).mean()
-
-
 def without_noise(pictures: Tensors, seed: int) -> UNet:
     """Teach a network to remove noise, with `train_step` alone: `fit` measures an IoU, and there is none."""
-    model = new(seed, num_classes=3).to(memory_format=torch.channels_last).train()
+    model = new(seed, num_classes=3).to(memory_format=torch.channels_last).train()  # three colours for logits
     steps, size = STEPS["noise"], RECIPE["batch_size"]
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATES[0])
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATES[0], total_steps=steps)
     sampler = RandomSampler(Noisy(pictures), num_samples=steps * size)
     for noisy, clean in DataLoader(Noisy(pictures), size, sampler=sampler):
-        train_step(model, optimizer, noisy, clean, loss=Squares(), precision=RECIPE["precision"])
+        train_step(model, optimizer, noisy, clean, loss=F.mse_loss, precision=RECIPE["precision"])
         schedule.step()
     return model
 
@@ -244,15 +247,18 @@ def started(start: str, seed: int, teacher: UNet) -> UNet:
 
 def compare_starts() -> None:
     everything, choose, test = (pairs(streets(split)) for split in SPLITS)
-    content = kept("streets_pretrain", {"rates": [], "runs": []}) | {"recipe": RECIPE, "steps": STEPS, "noise": NOISE}
+    steps = {key: STEPS[key] for key in ("pretrain", "noise")}
+    settings = {"recipe": RECIPE, "steps": steps, "config": CONFIG, "noise": NOISE}
+    content = provenance.begun("streets_pretrain", settings, {"rates": [], "runs": []})
     plain = nn.CrossEntropyLoss(ignore_index=VOID)
     teacher = cache(lambda seed: without_noise(everything, seed))
 
     def trained(start: str, seed: int, number: int, rate: float) -> nn.Module:
         order = np.random.default_rng(seed).permutation(len(everything))
         learn = [everything[i] for i in order[:number]]  # 10 are among the 30, and so on
-        steps = STEPS["pretrain"] + (STEPS["noise"] if start == "random, longer" else 0)
-        return train(started(start, seed, teacher(seed)), learn, steps, rate, seed, plain)
+        longer = steps["pretrain"] + (steps["noise"] if start == "random, longer" else 0)
+        augmentation = mirrored if start == AUGMENTED else None
+        return train(started(start, seed, teacher(seed)), learn, longer, rate, seed, plain, augmentation)
 
     for start, rate in itertools.product(OWN_RATE, RATES):
 
@@ -260,7 +266,8 @@ def compare_starts() -> None:
             return {"mean_iou": judge(trained(start, OTHER_SEED, CHOSEN_WITH, rate), choose)["mean_iou"]}
 
         add("pretrain", content, "rates", {"start": start, "rate": rate}, try_out)
-    for seed, number, start in itertools.product(SEEDS, COUNTS, STARTS):
+    pairs_of_both = [(number, start) for number, starts in STARTS_OF.items() for start in starts]
+    for seed, (number, start) in itertools.product(SEEDS, pairs_of_both):
         rate = best_rate(content, {"start": start if start in OWN_RATE else "random"})
 
         def run(start=start, seed=seed, number=number, rate=rate) -> dict:
@@ -269,7 +276,21 @@ def compare_starts() -> None:
         add("pretrain", content, "runs", {"start": start, "pictures_learned": number, "seed": seed}, run)
 
 
-COMMANDS = {"losses": compare_losses, "leak": measure_leak, "pretrain": compare_starts}
+def compare_sizes() -> None:
+    settings = {"recipe": RECIPE | {"steps": STEPS["sizes"]}, "config": CONFIG, "rate": RATES[0], "factors": FACTORS}
+    content = provenance.begun("streets_sizes", settings, {"runs": []})
+    plain = nn.CrossEntropyLoss(ignore_index=VOID)
+    for size in FACTORS:
+        learn, test = (pairs(streets(split, size)) for split in ("train", "test"))
+        for seed in SEEDS:
+
+            def run(learn=learn, test=test, seed=seed) -> dict:
+                return judge(train(new(seed), learn, STEPS["sizes"], RATES[0], seed, plain), test)
+
+            add("sizes", content, "runs", {"size": size, "seed": seed}, run)
+
+
+COMMANDS = {"losses": compare_losses, "leak": measure_leak, "pretrain": compare_starts, "sizes": compare_sizes}
 
 
 def main() -> int:

@@ -76,6 +76,33 @@ def provenance(command: str, seeds: Sequence[int]) -> dict[str, Any]:
     }
 
 
+def begun(name: str, settings: dict[str, Any], empty: dict[str, Any]) -> dict[str, Any]:
+    """Return what an interrupted command has already measured, to go on from; or nothing measured yet.
+
+    Parameters
+    ----------
+    name : str
+        Of the record.
+    settings : dict
+        All that the results depend on, besides the code; it stands in the record.
+    empty : dict
+        The parts of the record that are measured, with nothing in them.
+
+    Returns
+    -------
+    dict
+        The record without its provenance, if it was made with these settings and by this very code: two commits, or
+        changes that are not committed, could have measured two things. Otherwise ``{**settings, **empty}``.
+    """
+    path, now = RESULTS / f"{name}.json", commit()
+    if path.is_file() and now != "unknown" and not now.endswith("+"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        made = content.pop("provenance", {})
+        if made.get("commit") == now and json.loads(json.dumps(settings)).items() <= content.items():
+            return content
+    return {**settings, **empty}
+
+
 def write_record(name: str, content: dict[str, Any], *, command: str, seeds: Sequence[int]) -> Path:
     """Write ``unet_tutorial/results/NAME.json`` and return its path.
 

@@ -6,7 +6,7 @@ rates       the learning rate of every recipe, chosen on the validation sections
 recipes     the paper's recipe, the same without one of its parts, today's, and two ways without a network:
             results/paper_recipes.json
 elastic     today's recipe with 1, 4 and 12 sections, with and without elastic deformation: results/paper_elastic.json;
-            goes on where it ended
+            the same code goes on where it ended
 
 The sections are halved, to 512×512 pixels of 9.2 nm. All trainings of a command have the same time of the processor,
 with one thread: `SECONDS`. Recipes differ in the time of a step, so they differ in their number of steps. All numbers
@@ -351,14 +351,13 @@ def compare_recipes(
 
 
 def compare_elastic(
-    splits: dict[str, list[Section]], rate: float, seeds: Sequence[int], seconds: float, done: Sequence[dict] = ()
+    splits: dict[str, list[Section]], content: dict[str, Any], seeds: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     """Train today's recipe with few sections and with many, bent and not, and yield the record after each.
 
-    What stands in ``done``, the runs of an earlier record, is not trained again.
+    The record, ``content``, holds ``seconds``, ``rate`` and ``runs``; a run that is there is not trained again.
     """
-    content: dict[str, Any] = {"seconds": seconds, "rate": rate, "runs": list(done)}
-    there = {(one["sections"], one["bent"], one["seed"]) for one in done}
+    there = {(one["sections"], one["bent"], one["seed"]) for one in content["runs"]}
     for seed in seeds:
         for number in SECTIONS:
             for name, how in BENT.items():
@@ -367,7 +366,8 @@ def compare_elastic(
                 augmentation = None if how is None else Augmentation(light=0, **how)
                 first = (5 * seed) % len(splits["train"])  # every seed has other sections
                 some = [splits["train"][(first + i) % len(splits["train"])] for i in range(number)]
-                found = run(RECIPES["today's"], some, splits, seconds, seed, rate, augmentation)
+                budget = content["seconds"], seed, content["rate"]
+                found = run(RECIPES["today's"], some, splits, *budget, augmentation)
                 content["runs"].append({"sections": number, "bent": name, "seed": seed, **found})
                 print(content["runs"][-1], flush=True)
                 yield content
@@ -393,9 +393,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "recipes":
         runs = compare_recipes(splits, rates, options.seeds, seconds)
     else:
-        done = records.load("paper_elastic") if (provenance.RESULTS / "paper_elastic.json").is_file() else {}
-        same = (done.get("seconds"), done.get("rate")) == (seconds, rates["today's"])  # else all is trained anew
-        runs = compare_elastic(splits, rates["today's"], options.seeds, seconds, done["runs"] if same else [])
+        settings = {"seconds": seconds, "rate": rates["today's"]}
+        runs = compare_elastic(splits, provenance.begun("paper_elastic", settings, {"runs": []}), options.seeds)
     for content in runs:
         keep(content, seeds=options.seeds)
     return 0

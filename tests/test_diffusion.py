@@ -1,12 +1,12 @@
 """Noise and back: the schedule, the U-Net with a step, the loss, and samplers against what can be known exactly."""
 
 import math
+from importlib.resources import files
 
 import pytest
 import torch
 from torch import nn
 
-from unet_tutorial import diffusion
 from unet_tutorial.data.synthetic import SyntheticCellsDataset, small_cells
 from unet_tutorial.diffusion import (
     StepUNet,
@@ -160,18 +160,10 @@ def test_a_training_learns_and_is_repeated_by_its_seed():
     for _ in range(2):
         torch.manual_seed(0)
         model = StepUNet(1, channels=(4, 8)).eval()
-        runs.append(fit_noise(model, 2 * images - 1, ALPHA_BAR, updates=60, batch_size=8, mirror=True, progress=False))
+        runs.append(fit_noise(model, 2 * images - 1, ALPHA_BAR, updates=60, batch_size=8, progress=False))
         assert not model.training
     assert runs[0] == runs[1] and len(runs[0]) == 60
     assert sum(runs[0][-10:]) < 0.6 * sum(runs[0][:10])
-
-
-def test_mirrored_batches_are_the_eight_ways_to_lay_a_square():
-    batch = torch.arange(9.0).reshape(1, 1, 3, 3)
-    ways = {tuple(diffusion._laid(batch, way).flatten().tolist()) for way in range(8)}
-    assert len(ways) == 8
-    wide = torch.arange(6.0).reshape(1, 1, 2, 3)
-    assert {diffusion._laid(wide, way).shape for way in range(8)} == {wide.shape}
 
 
 def test_a_learning_rate_that_is_too_large_is_told_by_name():
@@ -311,15 +303,10 @@ def test_the_shipped_model_is_small_recorded_and_as_good_as_its_record_says():
     with torch.no_grad():
         loss = noise_loss(model, pictures, alpha_bar, torch.Generator().manual_seed(0))
     assert loss.item() == pytest.approx(record["scores"]["test_loss"], abs=1e-3)
-    folder = diffusion.files("unet_tutorial") / "denoisers"
+    folder = files("unet_tutorial") / "denoisers"
     assert {entry.name for entry in folder.iterdir()} == {"cells.pt", "cells.json"}
     assert len((folder / "cells.pt").read_bytes()) < 600_000
     assert record["provenance"]["command"] == "python experiments/learn_noise.py weights"
-
-
-def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(ValueError, match="Did you mean 'cells'"):
-        load_denoiser("cell")
 
 
 def test_small_cells_are_quarters_of_the_large_ones_at_half_their_size():

@@ -34,8 +34,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(fine_tune, "RECIPE", fine_tune.RECIPE | {"steps": 1})
     monkeypatch.setattr(provenance, "RESULTS", tmp_path)
     kept = tmp_path / "fine_tuning.json"
-    monkeypatch.setattr(records, "available", lambda: ["fine_tuning"] if kept.is_file() else [])
-    monkeypatch.setattr(records, "load", lambda name: json.loads(kept.read_text(encoding="utf-8")))
+    monkeypatch.setattr(provenance, "commit", lambda: "0123456789ab")
     monkeypatch.setattr(sys, "argv", ["fine_tune.py"])
     trained, train = [], fine_tune.train
     monkeypatch.setattr(fine_tune, "train", lambda *a: trained.append(a[:3]) or train(*a))

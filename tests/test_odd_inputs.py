@@ -1230,8 +1230,6 @@ ENTRIES += [
         {"mean": ("number", 0.5), "std": ("number", 0.25), "alpha_bar": ("floats", SCHEDULE)},
         ODD_SCHEDULES | {("mean", "minus one"): ANY},
     ),
-    Entry("diffusion.denoiser_record", diffusion.denoiser_record, {"name": ("text", "cells")}),
-    Entry("diffusion.load_denoiser", lambda name: diffusion.load_denoiser(name)[1], {"name": ("text", "cells")}),
     # exercises: no answer raises
     Entry(
         "exercises.check",
@@ -1894,7 +1892,8 @@ TAKES_NONE_OF_THEM = {
     "data.pictures.nuclei_pieces": "no argument",
     "diagnosis.Finding": "two texts that diagnose writes",
     "diagnosis.Diagnosis": "what diagnose has found",
-    "diffusion.available": "no argument",
+    "diffusion.denoiser_record": "no argument",
+    "diffusion.load_denoiser": "no argument",
     "diffusion.Stop": "where walk stands",
     "diagram.UNetDiagram": "what sizing.feature_maps returns",
     "diagram.joins": "what sizing.feature_maps returns",

@@ -36,6 +36,27 @@ def test_what_cannot_be_kept_is_refused(results, content, message):
     assert not (results / "speed.json").exists()
 
 
+@pytest.mark.parametrize(
+    "settings, code, goes_on",
+    [
+        ({"steps": (1, 2)}, "0123456789ab", True),
+        ({"steps": (1, 3)}, "0123456789ab", False),
+        ({"steps": (1, 2), "more": 1}, "0123456789ab", False),
+        ({"steps": (1, 2)}, "ba9876543210", False),
+        ({"steps": (1, 2)}, "0123456789ab+", False),
+        ({"steps": (1, 2)}, "unknown", False),
+    ],
+)
+def test_a_command_goes_on_only_with_its_own_settings_and_its_own_code(results, monkeypatch, settings, code, goes_on):
+    empty = {"runs": []}
+    made_with = code if code.endswith("+") or code == "unknown" else "0123456789ab"
+    monkeypatch.setattr(provenance, "commit", lambda: made_with)
+    assert provenance.begun("speed", settings, empty) == {**settings, **empty}
+    provenance.write_record("speed", {"steps": (1, 2), "runs": [7]}, command="", seeds=[0])
+    monkeypatch.setattr(provenance, "commit", lambda: code)
+    assert provenance.begun("speed", settings, empty)["runs"] == ([7] if goes_on else [])
+
+
 def test_an_unknown_name_is_answered_by_the_known_ones(results):
     provenance.write_record("speed", {}, command="python tools/speed.py", seeds=[])
     with pytest.raises(ValueError, match="'speed'.* but got 'sped'. Did you mean 'speed'?"):

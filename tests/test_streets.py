@@ -21,7 +21,7 @@ def streets(number, seed=0):
     """Drawn streets of two sequences, as small as they may be."""
     pairs = [draw_street(np.random.default_rng((seed, i)), (32, 40)) for i in range(number)]
     images, masks = zip(*pairs, strict=True)
-    groups = [(*learn_streets.HELD_OUT, "0006R0")[i % 2] for i in range(number)]
+    groups = [(learn_streets.HELD_OUT, "0006R0")[i % 2] for i in range(number)]
     names = [f"{seed} {i}" for i in range(number)]
     options = {"task": "classes", "num_classes": len(CLASSES), "class_names": CLASSES, "ignore_index": VOID}
     return Pictures(names, list(images), list(masks), groups=groups, **options)
@@ -72,16 +72,17 @@ def test_drawn_streets_hold_every_class_and_are_the_same_again():
 def small(monkeypatch, tmp_path):
     """One seed, one step, few pictures, in a folder of its own; returns the record, and how many are trained."""
     data = {"train": streets(12), "val": streets(8, 1), "test": streets(8, 2)}
-    monkeypatch.setattr(learn_streets, "streets", data.__getitem__)
-    changed = {"SEEDS": (0,), "RATES": (0.01, 0.003), "COUNTS": (8, 10), "CHOSEN_WITH": 8, "LEARNED": 8}
+    monkeypatch.setattr(learn_streets, "streets", lambda split, size="a quarter": data[split])
+    all_starts = learn_streets.STARTS_OF[10]
+    starts = {"STARTS_OF": {8: all_starts, 10: learn_streets.STARTS}, "CHOSEN_WITH": 8}
+    changed = {"SEEDS": (0,), "RATES": (0.01, 0.003), "LEARNED": 8} | starts
     for name, value in changed.items():
         monkeypatch.setattr(learn_streets, name, value)
     monkeypatch.setattr(learn_streets, "STEPS", dict.fromkeys(learn_streets.STEPS, 2))
     monkeypatch.setattr(learn_streets, "CONFIG", learn_streets.CONFIG | {"channels": (2, 4)})
     monkeypatch.setattr(learn_streets, "RECIPE", learn_streets.RECIPE | {"precision": "float32"})
     monkeypatch.setattr(provenance, "RESULTS", tmp_path)
-    monkeypatch.setattr(records, "available", lambda: [path.stem for path in tmp_path.glob("*.json")])
-    monkeypatch.setattr(records, "load", lambda name: json.loads((tmp_path / f"{name}.json").read_text("utf-8")))
+    monkeypatch.setattr(provenance, "commit", lambda: "0123456789ab")
     trained, train = [], learn_streets.train
     monkeypatch.setattr(learn_streets, "train", lambda *a: trained.append(a[2:5]) or train(*a))
     threads = torch.get_num_threads()
@@ -89,7 +90,9 @@ def small(monkeypatch, tmp_path):
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("command, rates, runs", [("losses", 8, 8), ("leak", 0, 2), ("pretrain", 6, 8)])
+@pytest.mark.parametrize(
+    "command, rates, runs", [("losses", 8, 8), ("leak", 0, 2), ("pretrain", 6, 9), ("sizes", 0, 3)]
+)
 def test_a_command_trains_each_of_its_pairs_once(small, monkeypatch, command, rates, runs):
     folder, trained = small
     monkeypatch.setattr(sys, "argv", ["learn_streets.py", command])
@@ -117,15 +120,26 @@ def test_a_frozen_part_does_not_learn_and_a_free_one_does():
         assert all(torch.equal(first[1][name], first[2][name]) for name in names) == stays
 
 
+def test_a_mirrored_street_keeps_its_sky_above_and_each_pixel_its_class():
+    torch.manual_seed(0)
+    masks = torch.arange(32 * 40).reshape(1, 32, 40).repeat(20, 1, 1) % VOID
+    images = (masks[:, None] / 20 + 0.2).repeat(1, 3, 1, 1)
+    seen, classes = learn_streets.mirrored(images, masks)
+    sides = {tuple(one.flatten().tolist()) for one in classes}
+    assert sides == {tuple(masks[0].flatten().tolist()), tuple(masks[0].flip(1).flatten().tolist())}
+    for image, mask in zip(seen, classes, strict=True):  # the light is another one, but the same at all pixels
+        assert all(image[0][mask == number].std() < 1e-5 for number in range(VOID))
+
+
 def test_the_weight_of_the_median_class_is_1():
     weights = learn_streets.weights(learn_streets.pairs(streets(8)))
     assert weights.shape == (len(CLASSES),) and weights.median() == 1
 
 
-@pytest.mark.parametrize("command, groups", [("losses", 6), ("leak", 2), ("pretrain", 12)])
+@pytest.mark.parametrize("command, groups", [("losses", 6), ("leak", 2), ("pretrain", 13), ("sizes", 3)])
 def test_the_records_hold_every_pair(command, groups):
     record = records.load(f"streets_{command}")
-    keys = ("loss", "rate", "sequence", "split", "start", "pictures_learned", "seed")
+    keys = ("loss", "rate", "sequence", "split", "start", "pictures_learned", "size", "seed")
     found = {tuple(run.get(key) for key in keys) for run in record["runs"]}
     assert len(record["runs"]) == len(found) == groups * len(record["provenance"]["seeds"])
     assert record["provenance"]["command"] == f"python experiments/learn_streets.py {command}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm.auto import tqdm
 
-from . import _contract, _kept
+from . import _contract, _kept, _saved
 from ._checks import number, whole_number
 from ._modes import computing, mode
 from .unet import CHANNELS, Decoder, check_images, common_config, contracting_path
@@ -320,7 +319,6 @@ def fit_noise(
     updates: int,
     batch_size: int = 32,
     learning_rate: float = 0.003,
-    mirror: bool = False,
     progress: bool = True,
 ) -> list[float]:
     """Train a model to see noise, with AdamW and one cycle of the learning rate.
@@ -339,9 +337,6 @@ def fit_noise(
         Pictures in a batch.
     learning_rate : float, default 0.003
         The highest one of the cycle.
-    mirror : bool, default False
-        Mirror and turn the pictures of each batch at random, all in the same way, by one of the eight ways to lay a
-        square on itself.
     progress : bool, default True
         Show a progress bar. Setting the environment variable ``TQDM_DISABLE=1`` hides all of them.
 
@@ -380,8 +375,6 @@ def fit_noise(
     with mode(model, training=True), tqdm(total=updates, disable=None if progress else True, leave=False) as bar:
         while len(losses) < updates:
             batch = pictures[torch.randint(len(pictures), (batch_size,))]
-            if mirror:
-                batch = _laid(batch, int(torch.randint(8, ())))
             loss = noise_loss(model, batch, alpha_bar)
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
@@ -645,54 +638,25 @@ class _Gaussian(nn.Module):
         return (1 - left).sqrt() * (x - left.sqrt() * self.mean) / (left * self.std**2 + 1 - left)
 
 
-def available() -> list[str]:
-    """List the names of the trained models that come with the package.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> available()
-    ['cells']
-    """
-    return _kept.names("denoisers")
-
-
-def denoiser_record(name: str = "cells") -> dict[str, Any]:
-    """Read how a model was trained: architecture, recipe, seed, versions, losses, and the command to repeat it.
-
-    Parameters
-    ----------
-    name : str, default "cells"
-        One of `available`.
+def denoiser_record() -> dict[str, Any]:
+    """Read how the model of `load_denoiser` was trained: architecture, recipe, seed, losses, the command to repeat it.
 
     Returns
     -------
     dict
-
-    Raises
-    ------
-    ValueError
-        If there is no model of this name.
 
     Examples
     --------
     >>> denoiser_record()["recipe"]["levels"]
     200
     """
-    return _kept.read("denoisers", name)
+    return _kept.read("denoisers", "cells")
 
 
-def load_denoiser(name: str = "cells") -> tuple[StepUNet, torch.Tensor]:
-    """Load a trained model, in eval mode and on the CPU, with the schedule that belongs to it.
+def load_denoiser() -> tuple[StepUNet, torch.Tensor]:
+    """Load the trained model that comes with the package, in eval mode and on the CPU, with its schedule.
 
-    Parameters
-    ----------
-    name : str, default "cells"
-        One of `available`. ``"cells"`` has learned image and mask together, as two channels, from what
-        `unet_tutorial.data.synthetic.small_cells` draws.
+    It has learned image and mask together, as two channels, from what `unet_tutorial.data.synthetic.small_cells` draws.
 
     Returns
     -------
@@ -701,22 +665,15 @@ def load_denoiser(name: str = "cells") -> tuple[StepUNet, torch.Tensor]:
     alpha_bar : torch.Tensor
         The schedule.
 
-    Raises
-    ------
-    ValueError
-        If there is no model of this name.
-
     Examples
     --------
     >>> model, alpha_bar = load_denoiser()
     >>> model(torch.zeros(1, 2, 32, 32), torch.tensor([200])).shape
     torch.Size([1, 2, 32, 32])
     """
-    record = denoiser_record(name)
-    model = StepUNet(**record["config"])
-    with (files("unet_tutorial") / "denoisers" / f"{name}.pt").open("rb") as file:
-        model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    return model.eval(), noise_schedule(record["recipe"]["levels"])
+    record = denoiser_record()
+    model = _saved.shipped("denoisers", "cells", StepUNet(**record["config"]))
+    return model, noise_schedule(record["recipe"]["levels"])
 
 
 def _answer(model: Any, noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
@@ -750,13 +707,6 @@ def _asked(model: Any, noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor
         return _answer(model, noisy, steps)
     with mode(computing(model), training=False):
         return _answer(model, noisy, steps)
-
-
-def _laid(batch: torch.Tensor, way: int) -> torch.Tensor:
-    """Turn by a multiple of 90 degrees, and mirror, or not; a picture that is no square is not turned by 90."""
-    turns = way % 4 if batch.shape[-1] == batch.shape[-2] else way % 2 * 2
-    batch = torch.rot90(batch, turns, (2, 3))
-    return batch.flip(3) if way >= 4 else batch
 
 
 def _check_pictures(name: str, value: Any) -> None:
