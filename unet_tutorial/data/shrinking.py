@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from skimage.transform import downscale_local_mean
 
 from .._checks import whole_number
 from .pictures import Pictures
@@ -78,7 +79,6 @@ def _whole(array: np.ndarray, factor: int) -> np.ndarray:
 
 def _mean(image: np.ndarray, factor: int) -> np.ndarray:
     """Return the means of squares of pixels, in the dtype of the image."""
-    kept = _whole(image, factor)
-    height, width = (side // factor for side in kept.shape[:2])
-    means = kept.reshape(height, factor, width, factor, *kept.shape[2:]).mean(axis=(1, 3), dtype=np.float64)
+    sides = (factor, factor, 1)[: image.ndim]
+    means = downscale_local_mean(_whole(image, factor), sides)  # it would fill up what is not whole with zeros
     return (means.round() if image.dtype.kind in "iu" else means).astype(image.dtype)

@@ -1,5 +1,7 @@
 """Chapter 17: a large answer, a momentum of 0.99, a tile with its margin, the Rand error by hand."""
 
+from functools import partial
+
 import numpy as np
 
 from .. import sizing
@@ -50,17 +52,9 @@ momentum = Numbers(
 )
 
 
-def _tile(image, top, left, side, margin):
-    padded = np.pad(image, margin, mode="reflect")
+def _tile(image, top, left, side, margin, mode="reflect"):
+    padded = np.pad(image, margin, mode=mode)
     return padded[top : top + side + 2 * margin, left : left + side + 2 * margin]
-
-
-def _padded_by(mode):
-    def tile(image, top, left, side, margin):
-        padded = np.pad(image, margin, mode=mode)
-        return padded[top : top + side + 2 * margin, left : left + side + 2 * margin]
-
-    return tile
 
 
 def _images():
@@ -72,9 +66,9 @@ overlap_tile = Code(
     _tile,
     _images,
     [
-        (_padded_by("symmetric"), "The last row of pixels is there twice. np.pad has two kinds of mirror."),
-        (_padded_by("constant"), "Beyond the image there are zeros. It should go on as in a mirror."),
-        (_padded_by("edge"), "Beyond the image the last pixel is repeated. It should go on as in a mirror."),
+        (partial(_tile, mode="symmetric"), "The last row of pixels is there twice. np.pad has two kinds of mirror."),
+        (partial(_tile, mode="constant"), "Beyond the image there are zeros. It should go on as in a mirror."),
+        (partial(_tile, mode="edge"), "Beyond the image the last pixel is repeated. It should go on as in a mirror."),
         (
             lambda image, top, left, side, margin: image[top : top + side, left : left + side],
             "That is the square itself. The network must see a margin more on every side.",
