@@ -80,7 +80,6 @@ def small(monkeypatch, tmp_path):
         monkeypatch.setattr(learn_streets, name, value)
     monkeypatch.setattr(learn_streets, "STEPS", dict.fromkeys(learn_streets.STEPS, 2))
     monkeypatch.setattr(learn_streets, "CONFIG", learn_streets.CONFIG | {"channels": (2, 4)})
-    monkeypatch.setattr(learn_streets, "RECIPE", learn_streets.RECIPE | {"precision": "float32"})
     monkeypatch.setattr(provenance, "RESULTS", tmp_path)
     monkeypatch.setattr(provenance, "commit", lambda: "0123456789ab")
     trained, train = [], learn_streets.train
