@@ -194,9 +194,10 @@ def chapters_goals(part: dict) -> list[str]:
     within = [chapter for chapter in part["chapters"] if chapter["number"] in settings["within"]]
     longer = [chapter["title"] for chapter in within if chapter["seconds"] > settings["minute"]]
     total = sum(chapter["seconds"] for chapter in within)
-    numbers = f"chapters {settings['within'][0]} to {settings['within'][-1]}"
+    others = [str(one["number"]) for one in part["chapters"] if one not in within]
+    numbers = f"each chapter but {' and '.join(others)}" if others else "each chapter"
     return [
-        f"{verdict(longer).capitalize()}: each of {numbers} within {settings['minute']} s{named(longer)}.",
+        f"{verdict(longer).capitalize()}: {numbers} within {settings['minute']} s{named(longer)}.",
         f"{'Met' if total <= settings['pass'] else 'Missed'}: these {len(within)} chapters together within "
         f"{settings['pass']} s; they take {total:.0f} s.",
     ]

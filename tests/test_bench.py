@@ -300,7 +300,7 @@ def test_chapters_are_timed_and_their_slowest_cells_named(tmp_path):
 def test_the_goals_of_the_chapters():
     chapters = [{"number": n, "title": f"{n} A", "seconds": s} for n, s in ((1, 20), (2, 61), (15, 200))]
     minute, whole = bench_tables.chapters_goals({"settings": bench_chapters.CHAPTERS, "chapters": chapters})
-    assert minute.startswith("Missed") and minute.endswith("but not 2 A.")
+    assert minute.startswith("Missed: each chapter but 15 within") and minute.endswith("but not 2 A.")
     assert whole.startswith("Met") and "these 2 chapters" in whole and "81 s" in whole
 
 
