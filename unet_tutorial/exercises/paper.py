@@ -1,4 +1,4 @@
-"""Chapter 17: a large answer, a momentum of 0.99, a tile with its margin, the Rand error by hand."""
+"""Chapter 17: a tile with its margin, a large answer, a momentum of 0.99, the Rand error by hand."""
 
 from functools import partial
 
