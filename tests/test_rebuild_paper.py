@@ -91,6 +91,21 @@ def test_scores_of_a_perfect_map_and_of_maps_that_are_wrong_in_a_known_way(secti
     assert nothing["pixel_error"] == pytest.approx(right.mean(), abs=1e-4) and nothing["rand_error"] > 0.8
 
 
+def test_pixels_of_what_is_no_probability_are_counted_with_the_chosen_threshold(section):
+    splits = {split: [section] for split in ("train", "val", "test")}
+    ranks = {split: [0.8 + 0.1 * section.membrane.numpy()] for split in ("val", "test")}
+    assert paper.judged(ranks, splits)["iou"] < 0.2 and paper.judged(ranks, splits, half=False)["iou"] == 1
+
+
+def test_networks_of_one_kind_take_equally_many_steps(monkeypatch, section):
+    monkeypatch.setattr(paper, "OUT", 20)
+    steps = paper.affordable([section], 2.0)
+    assert steps.keys() == RECIPES.keys() and min(steps.values()) >= 2
+    alike = {name for name, recipe in RECIPES.items() if recipe["norm"] == "none"}
+    assert len({steps[name] for name in alike}) == 1 and len(alike) == 5
+    assert paper.affordable([section], 0.0) == dict.fromkeys(RECIPES, 2)
+
+
 def test_ways_without_a_network_find_clean_membranes(section):
     splits = {split: [section] for split in ("train", "val", "test")}
     found = paper.without_network(splits)
@@ -114,7 +129,7 @@ def test_each_command_trains_what_it_says_and_chooses_the_rate_with_the_lowest_e
         run["steps"] == 2 for run in content["runs"]
     )
     assert set(content["without"]) == {"threshold", "watershed"}
-    empty = {"seconds": 0.0, "rate": 0.01, "runs": []}
+    empty = {"steps": 2, "rate": 0.01, "runs": []}
     *_, content = paper.compare_elastic(splits, empty, seeds=[0])
     assert [run["bent"] for run in content["runs"]] == list(paper.BENT)
     first = content["runs"][:-1]
@@ -125,14 +140,14 @@ def test_each_command_trains_what_it_says_and_chooses_the_rate_with_the_lowest_e
 def test_a_training_that_runs_away_is_a_row_with_the_worst_scores(monkeypatch, section):
     splits = {split: [section] for split in ("train", "val", "test")}
     monkeypatch.setattr(paper, "OUT", 20)
-    found = paper.run(RECIPES["the paper's"], [section], splits, 0.0, 0, rate=1e30)
+    found = paper.run(RECIPES["the paper's"], [section], splits, 2, 0, rate=1e30)
     assert found["diverged"] and found["rand_error"] == 1 and "steps" not in found
-    assert not paper.run(RECIPES["the paper's"], [section], splits, 0.0, 0, rate=1e-4)["diverged"]
+    assert not paper.run(RECIPES["the paper's"], [section], splits, 2, 0, rate=1e-4)["diverged"]
 
 
 def test_equal_seeds_give_equal_networks_and_tiles(section):
     def run(seed):
-        return paper.trained(RECIPES["today's"], [section], 0.0, seed, 0.01)[0].state_dict()
+        return paper.trained(RECIPES["today's"], [section], 2, seed, 0.01).state_dict()
 
     first, same, other = run(0), run(0), run(1)
     assert all(torch.equal(first[key], same[key]) for key in first)
