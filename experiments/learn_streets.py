@@ -53,7 +53,7 @@ CONFIG = {"in_channels": 3, "num_classes": len(CLASSES), "channels": (8, 16, 32,
 RECIPE = {"epochs": 1, "batch_size": 8, "schedule": "one-cycle", "precision": "float32", "channels_last": True}
 SEEDS, OTHER_SEED = (0, 1, 2), 100  # the last one for learning rates alone
 RATES = (0.01, 0.003)
-STEPS = {"losses": 200, "leak": 200, "pretrain": 150, "noise": 150, "sizes": 200}
+STEPS = {"losses": 200, "leak": 200, "pretrain": 150, "noise": 150, "sizes": 150}
 CHOSEN_WITH = 30
 LEARNED = 100  # pictures to learn from, where a split leaks or does not
 NOISE = 0.2  # standard deviation, of values between 0 and 1
@@ -75,7 +75,7 @@ def pairs(pictures: Pictures) -> Tensors:
 
 
 def weights(pictures: Tensors) -> torch.Tensor:
-    """Return the weight of every class: the median share divided by its own (Eigen and Fergus 2015)."""
+    """Return the weight of every class: the median share divided by its own, as Badrinarayanan et al. 2017 say it."""
     counts = sum(torch.bincount(mask.flatten(), minlength=VOID + 1)[:VOID] for _, mask in pictures)
     return (counts.double().median() / counts.clamp_min(1)).float()
 
