@@ -81,7 +81,7 @@ RATES = {  # by the momentum; None is AdamW
     None: (0.03, 0.01, 0.003, 0.001),
 }
 SECONDS = {"rates": 20.0, "recipes": 90.0}  # of the processor, for every training of a command
-STEPS = 270  # of every training of ``elastic``: about a minute
+STEPS = 200  # of every training of ``elastic``: about a minute
 BENT: dict[str, dict[str, Any] | None] = {
     "nothing": None,
     "flips and turns": {},
