@@ -7,7 +7,7 @@
 
 All learn from the street scenes (CamVid), with the network of chapter 18, equal steps and three seeds; all but the last
 at a quarter of the sides. Results are kept after every training, and the same code goes on where it ended. Each
-takes five to 25 minutes of one core, and writes unet_tutorial/results/streets_COMMAND.json.
+takes ten to thirty minutes of one core, and writes unet_tutorial/results/streets_COMMAND.json.
 
 losses      With the higher learning rate; and with the lower one too, where that did better on the validation pictures
             after half of the steps. Judged on the test pictures.

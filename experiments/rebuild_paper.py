@@ -81,7 +81,7 @@ RATES = {  # by the momentum; None is AdamW
     None: (0.03, 0.01, 0.003, 0.001),
 }
 SECONDS = {"rates": 20.0, "recipes": 90.0}  # of the processor, for every training of a command
-STEPS = 200  # of every training of ``elastic``: about a minute
+STEPS = 200  # of every training of ``elastic``: a minute or more
 BENT: dict[str, dict[str, Any] | None] = {
     "nothing": None,
     "flips and turns": {},
@@ -391,8 +391,8 @@ def compare_elastic(
                 augmentation = None if how is None else Augmentation(light=0, **how)
                 first = (5 * seed) % len(splits["train"])  # every seed has other sections
                 some = [splits["train"][(first + i) % len(splits["train"])] for i in range(number)]
-                how_long = content["steps"], seed, content["rate"]
-                found = run(RECIPES["today's"], some, splits, *how_long, augmentation)
+                steps, rate = content["steps"], content["rate"]
+                found = run(RECIPES["today's"], some, splits, steps, seed, rate, augmentation)
                 content["runs"].append({"sections": number, "bent": name, "seed": seed, **found})
                 print(content["runs"][-1], flush=True)
                 yield content
